@@ -1,0 +1,1 @@
+"""Entropy coding: logistic arithmetic, binary arithmetic coding, mixing, context models."""
