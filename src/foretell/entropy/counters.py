@@ -1,0 +1,114 @@
+"""Adaptive probabilities and bit histories, the memory of a context-mixing model.
+
+Three kinds of memory, all integers:
+
+- A *map entry* is a uint32: a 22-bit probability of a one and a 10-bit count of observations. Its step is
+  one over the count until the count reaches a limit.
+- A *bit history* is a state number below 1024: up to six bits it stands for the exact sequence, later for
+  bounded counts of zeros and ones and the last two bits. A history predicts through a map entry of its own.
+- A *slot* is a uint32 of a context's table: 16 bits of probability, 6 bits of count, 10 bits of history.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+HISTORY_STATES = 1024
+EXACT_BITS = 6
+"""Histories up to this length are kept exactly."""
+
+_CAPS = (40, 32, 20, 14, 11, 9, 8, 7, 7)
+"""Largest count of one bit, by the count of the other."""
+
+DIVISOR_BITS = 16
+
+
+def _discount(count: int) -> int:
+    """Count of the other bit that survives an observation: recent evidence weighs more."""
+    return count if count <= 2 else count.bit_length()
+
+
+def _observe(zeros: int, ones: int, bit: int) -> tuple[int, int]:
+    if bit:
+        other = _discount(zeros)
+        return other, min(ones + 1, _CAPS[min(other, 8)])
+    other = _discount(ones)
+    return min(zeros + 1, _CAPS[min(other, 8)]), other
+
+
+def _fold(bits: str) -> tuple[int, int, int]:
+    """Counts and last two bits of an exact history."""
+    zeros = ones = 0
+    for bit in bits:
+        zeros, ones = _observe(zeros, ones, int(bit))
+    return zeros, ones, int(bits[-2:], 2)
+
+
+@cache
+def _histories() -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+    """Successors of every state, and the first map entry of every state."""
+    exact = [""] + [format(value, f"0{n}b") for n in range(1, EXACT_BITS + 1) for value in range(1 << n)]
+    numbers: dict[str | tuple[int, int, int], int] = {bits: number for number, bits in enumerate(exact)}
+    queue: list[str | tuple[int, int, int]] = list(exact)
+    successors: list[list[int]] = []
+    counts: list[tuple[int, int]] = []
+    position = 0
+    while position < len(queue):
+        state = queue[position]
+        position += 1
+        row = []
+        for bit in (0, 1):
+            following: str | tuple[int, int, int]
+            if isinstance(state, str):
+                longer = state + str(bit)
+                following = longer if len(longer) <= EXACT_BITS else _fold(longer)
+            else:
+                following = (*_observe(state[0], state[1], bit), (state[2] * 2 + bit) & 3)
+            if following not in numbers:
+                numbers[following] = len(queue)
+                queue.append(following)
+            row.append(numbers[following])
+        successors.append(row)
+        zeros, ones = (state[0], state[1]) if not isinstance(state, str) else _fold(state)[:2] if state else (0, 0)
+        counts.append((zeros, ones))
+    if len(queue) > HISTORY_STATES:
+        raise AssertionError(f"{len(queue)} history states do not fit {HISTORY_STATES}")
+    table = np.zeros((HISTORY_STATES, 2), np.uint16)
+    table[: len(queue)] = successors
+    entries = np.full(HISTORY_STATES, 1 << 31, np.uint32)
+    for number, (zeros, ones) in enumerate(counts):
+        entries[number] = (((4 * ones + 1) << 22) // (4 * (zeros + ones) + 2)) << 10
+    return table.ravel(), entries
+
+
+HISTORY_NEXT, HISTORY_FIRST = _histories()
+"""``HISTORY_NEXT[2 * state + bit]`` follows a state; ``HISTORY_FIRST[state]`` is its first map entry."""
+
+DIVISORS = np.array([(1 << DIVISOR_BITS) * 2 // (2 * n + 3) for n in range(1024)], dtype=np.int32)
+"""65536 / (n + 1.5): the step of a probability seen n times."""
+
+
+@njit(cache=True, inline="always")
+def map_update(entry: int, bit: int, limit: int) -> int:
+    """Map entry after a bit; its count stops at ``limit``."""
+    count = entry & 1023
+    p = entry >> 10
+    p += (((bit << 22) - p) * DIVISORS[count]) >> DIVISOR_BITS
+    if count < limit:
+        count += 1
+    return (min(max(p, 64), (1 << 22) - 64) << 10) | count
+
+
+@njit(cache=True, inline="always")
+def slot_update(slot: int, bit: int, limit: int) -> int:
+    """Slot after a bit; the count of its probability stops at ``limit``."""
+    p = slot >> 16
+    count = (slot >> 10) & 63
+    p += (((bit << 16) - p) * DIVISORS[count]) >> DIVISOR_BITS
+    if count < limit:
+        count += 1
+    return (min(max(p, 16), 65520) << 16) | (count << 10) | HISTORY_NEXT[2 * (slot & 1023) + bit]

@@ -1,0 +1,70 @@
+"""Online logistic mixing in integers: gated linear mixing of predictions and the refinement of one.
+
+A mixer holds one row of weights for each value of a small context. The prediction is the dot product of the
+row in use with the inputs, both in the logistic domain; after the bit is known the row moves along
+error x input, which is online gradient descent on coding cost. Weights are int32 with 16 fraction bits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from foretell.entropy.logistic import STRETCH_LIMIT, squash, stretch
+
+WEIGHT_ONE = 1 << 16
+WEIGHT_LIMIT = (1 << 19) - 1
+"""Weights stay below 8, so that weight x input fits in 31 bits."""
+
+REFINE_STEPS = 33
+"""Interpolation points of one refinement context."""
+_REFINE_SPACING = 192
+
+
+@njit(cache=True, inline="always")
+def mix(weights: NDArray[np.int32], inputs: NDArray[np.int32]) -> int:
+    """Logistic value of the weighted sum of inputs; both arrays have one length."""
+    total = np.int32(0)
+    for i in range(inputs.size):
+        total = np.int32(total + np.int32(np.int32(weights[i] * inputs[i]) >> 8))
+    return min(max((total + 128) >> 8, -STRETCH_LIMIT), STRETCH_LIMIT)
+
+
+@njit(cache=True, inline="always")
+def train(weights: NDArray[np.int32], inputs: NDArray[np.int32], error: int, rate: int) -> None:
+    """Move weights by inputs x error; ``error`` is 65536 (bit - p), ``rate`` is in 2**-14."""
+    step = np.int32((error * rate) >> 8)
+    for i in range(inputs.size):
+        change = np.int32(np.int32(np.int32(inputs[i] * step) + np.int32(1 << 13)) >> 14)
+        weights[i] = min(max(np.int32(weights[i] + change), np.int32(-WEIGHT_LIMIT)), np.int32(WEIGHT_LIMIT))
+
+
+def new_refiner(contexts: int) -> NDArray[np.int32]:
+    """Refinement tables that map every probability to itself, in 22 bits."""
+    row = [squash((step - 16) * _REFINE_SPACING) << 6 for step in range(REFINE_STEPS)]
+    return np.tile(np.array(row, dtype=np.int32), contexts)
+
+
+@njit(cache=True, inline="always")
+def refine(table: NDArray[np.int32], context: int, x: int, used: NDArray[np.int64], which: int) -> int:
+    """16-bit probability that a context has learnt for logistic value x; remembers the nearest point."""
+    shifted = x + 16 * _REFINE_SPACING
+    low = shifted // _REFINE_SPACING
+    high_share = shifted - low * _REFINE_SPACING
+    index = context * REFINE_STEPS + low
+    used[which] = index + (1 if high_share >= _REFINE_SPACING // 2 else 0)
+    p = table[index] * (_REFINE_SPACING - high_share) + table[index + 1] * high_share
+    return min(max(p // (_REFINE_SPACING << 6), 1), 65535)
+
+
+@njit(cache=True, inline="always")
+def refine_update(table: NDArray[np.int32], index: int, bit: int, shift: int) -> None:
+    """Move the remembered point towards the bit."""
+    table[index] += ((bit << 22) - table[index]) >> shift
+
+
+__all__ = [
+    "REFINE_STEPS", "WEIGHT_LIMIT", "WEIGHT_ONE", "mix", "new_refiner", "refine", "refine_update", "squash",
+    "stretch", "train",
+]
