@@ -1,3 +1,69 @@
-"""foretell: what a model can foretell need not be stored."""
+"""foretell: what a model can foretell need not be stored.
+
+Examples
+--------
+>>> import foretell
+>>> archive = foretell.compress(b"what a model can foretell " * 9, level=1)
+>>> foretell.decompress(archive) == b"what a model can foretell " * 9
+True
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0.dev0"
+
+if TYPE_CHECKING:
+    from foretell.archive.pack import compress, pack_stream
+    from foretell.archive.seek import open_archive as open
+    from foretell.archive.unpack import decompress, unpack_stream
+    from foretell.errors import (
+        ArchiveError,
+        CorruptArchiveError,
+        ForetellError,
+        MemoryLimitError,
+        MissingModelError,
+        ModelError,
+        UnsupportedVersionError,
+        VerificationError,
+    )
+
+__all__ = [
+    "ArchiveError",
+    "CorruptArchiveError",
+    "ForetellError",
+    "MemoryLimitError",
+    "MissingModelError",
+    "ModelError",
+    "UnsupportedVersionError",
+    "VerificationError",
+    "compress",
+    "decompress",
+    "open",
+    "pack_stream",
+    "unpack_stream",
+]
+
+_HOMES = {
+    "compress": ("foretell.archive.pack", "compress"),
+    "pack_stream": ("foretell.archive.pack", "pack_stream"),
+    "decompress": ("foretell.archive.unpack", "decompress"),
+    "unpack_stream": ("foretell.archive.unpack", "unpack_stream"),
+    "open": ("foretell.archive.seek", "open_archive"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only then, so that ``import foretell`` stays light."""
+    if name not in __all__:
+        raise AttributeError(f"module 'foretell' has no attribute {name!r}")
+    module, attribute = _HOMES.get(name, ("foretell.errors", name))
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,1 +1,1 @@
-"""archive"""
+"""The ``.fore`` container: records, checksums, index, packing, unpacking and seeking."""

@@ -1,0 +1,75 @@
+"""What every codec offers, and the numbers by which archives know them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, Protocol
+
+STORED: Final = 0
+REPEAT: Final = 1
+OCTETS: Final = 2
+TEXT: Final = 3
+
+CODEC_NAMES: Final = {STORED: "stored", REPEAT: "repeat", OCTETS: "octets", TEXT: "text"}
+
+CodecChoice = Literal["auto", "octets", "text", "stored"]
+CODEC_CHOICES: Final[tuple[CodecChoice, ...]] = ("auto", "octets", "text", "stored")
+
+DEFAULT_LEVEL: Final = 6
+DEFAULT_MODEL: Final = "smollm2-135m"
+
+
+class FrameCodec(Protocol):
+    """Turns frames into payloads and back, many at a time so that a model can work in batches."""
+
+    name: str
+    id: int
+
+    def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:
+        """Payloads of the frames, in order. Never fails on account of what the bytes are."""
+        ...
+
+    def decode_frames(self, payloads: Sequence[tuple[bytes, int]]) -> list[bytes]:
+        """Frames of (payload, size of the frame in bytes) pairs, in order."""
+        ...
+
+
+@dataclass(frozen=True)
+class EncodedFrame:
+    """A frame as it goes into an archive: size of the raw bytes, codec number and payload."""
+
+    raw_size: int
+    codec_id: int
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to pack.
+
+    Parameters
+    ----------
+    level : int
+        1 (fast, no language model) to 9 (smallest).
+    codec : {"auto", "octets", "text", "stored"}
+        ``auto`` looks at the data and keeps what is smallest.
+    model : str
+        Registry name or path of the language model for text.
+    verify : bool
+        Decode each frame before it is written.
+    threads : int
+        Threads for codecs that work on several frames at once; 0 means one per core.
+    """
+
+    level: int = DEFAULT_LEVEL
+    codec: CodecChoice = "auto"
+    model: str = DEFAULT_MODEL
+    verify: bool = False
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.level <= 9:
+            raise ValueError(f"level is {self.level}; it must be 1 to 9")
+        if self.codec not in CODEC_CHOICES:
+            raise ValueError(f"codec is {self.codec!r}; it must be one of {', '.join(CODEC_CHOICES)}")

@@ -1,0 +1,100 @@
+"""Which codec for which bytes: cuts a segment into frames and keeps what is smallest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from foretell.codecs.base import OCTETS, REPEAT, STORED, TEXT, EncodedFrame, Settings
+from foretell.codecs.detect import looks_like_text
+from foretell.codecs.repeat import split_runs
+from foretell.codecs.toolbox import Toolbox
+from foretell.errors import VerificationError
+
+SEGMENT_BYTES = 1 << 22
+"""Raw bytes that are looked at together, and the most that share the adaptive model of one frame."""
+
+FRAME_COST = 16
+"""Bytes that a frame costs besides its payload, about."""
+MODEL_COST = 39
+"""Bytes that naming a model costs."""
+
+
+def encode_segment(data: bytes, settings: Settings, tools: Toolbox) -> list[EncodedFrame]:
+    """Frames whose raw bytes, joined, are the segment.
+
+    Parameters
+    ----------
+    data : bytes
+        Up to SEGMENT_BYTES of the stream.
+    settings : Settings
+        What the user asked for.
+    tools : Toolbox
+        Codecs; ``tools.model`` is set afterwards if any frame is text.
+    """
+    if settings.codec == "stored":
+        frames = [_stored(data)]
+    else:
+        frames = []
+        for start, end, is_run in split_runs(data):
+            piece = data[start:end]
+            frames += [EncodedFrame(len(piece), REPEAT, piece[:1])] if is_run else _encode(piece, settings, tools)
+    if settings.verify:
+        verify(data, frames, tools)
+    return frames
+
+
+def _stored(data: bytes) -> EncodedFrame:
+    return EncodedFrame(len(data), STORED, data)
+
+
+def _encode(data: bytes, settings: Settings, tools: Toolbox) -> list[EncodedFrame]:
+    """Frames of bytes that are no run: text, octets or stored."""
+    if settings.codec == "text":
+        return _encode_text(data, tools)
+    octets = _code([data], OCTETS, tools)
+    if settings.codec == "octets" or settings.level == 1 or not looks_like_text(data):
+        return octets
+    if _cost(octets) <= MODEL_COST + FRAME_COST:
+        return octets
+    text = _encode_text(data, tools)
+    return text if _cost(text) + MODEL_COST < _cost(octets) else octets
+
+
+def _encode_text(data: bytes, tools: Toolbox) -> list[EncodedFrame]:
+    size = tools.text().frame_bytes
+    return _code([data[start : start + size] for start in range(0, len(data), size)], TEXT, tools)
+
+
+def _code(pieces: Sequence[bytes], codec_id: int, tools: Toolbox) -> list[EncodedFrame]:
+    """One frame for each piece, stored where the codec does not help."""
+    payloads = tools.codec(codec_id).encode_frames(pieces)
+    return [
+        EncodedFrame(len(piece), codec_id, payload) if len(payload) < len(piece) else _stored(piece)
+        for piece, payload in zip(pieces, payloads, strict=True)
+    ]
+
+
+def _cost(frames: Sequence[EncodedFrame]) -> int:
+    return sum(len(frame.payload) + FRAME_COST for frame in frames)
+
+
+def verify(data: bytes, frames: Sequence[EncodedFrame], tools: Toolbox) -> None:
+    """Decode frames and compare.
+
+    Raises
+    ------
+    VerificationError
+        If any frame does not give its bytes back.
+    """
+    position = 0
+    for codec_id, group in groupby(frames, lambda frame: frame.codec_id):
+        batch = list(group)
+        codec = tools.codec(codec_id)
+        raws = codec.decode_frames([(frame.payload, frame.raw_size) for frame in batch])
+        size = sum(frame.raw_size for frame in batch)
+        if b"".join(raws) != data[position : position + size]:
+            raise VerificationError(
+                f"{codec.name} does not restore {size} bytes", "pack with --codec stored and report a bug"
+            )
+        position += size

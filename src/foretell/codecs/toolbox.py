@@ -1,0 +1,137 @@
+"""The codecs of one archive, made when they are first needed."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Protocol, cast
+
+from foretell.codecs.base import OCTETS, REPEAT, STORED, TEXT, FrameCodec
+from foretell.codecs.parallel import ParallelCodec, thread_count
+from foretell.errors import CorruptArchiveError
+
+_TEXT_BATCH = 64
+
+
+class Model(Protocol):
+    """What is asked of a language model here: its name and the SHA-256 of all that decides its output."""
+
+    name: str
+    digest: bytes
+
+
+class TextFrameCodec(FrameCodec, Protocol):
+    """A frame codec for text, with the frame size that suits it."""
+
+    frame_bytes: int
+
+
+def load_model(name: str) -> Model:
+    """Model of a registry name or path."""
+    from foretell.models import registry
+
+    return cast(Model, registry.load(name))
+
+
+def load_model_by_digest(digest: bytes) -> Model:
+    """Model that an archive names."""
+    from foretell.models import registry
+
+    return cast(Model, registry.load_by_digest(digest))
+
+
+def new_text_codec(model: Model, level: int) -> TextFrameCodec:
+    """Text codec of a model at a level."""
+    from foretell.codecs.text import TextCodec
+
+    return cast(TextFrameCodec, TextCodec(model, level))
+
+
+def _new_stored() -> FrameCodec:
+    from foretell.codecs.stored import StoredCodec
+
+    return StoredCodec()
+
+
+def _new_repeat() -> FrameCodec:
+    from foretell.codecs.repeat import RepeatCodec
+
+    return RepeatCodec()
+
+
+def _new_octets(level: int, threads: int) -> FrameCodec:
+    from foretell.codecs.octets import OctetsCodec
+
+    return ParallelCodec("octets", OCTETS, OctetsCodec(level), threads)
+
+
+# The last text codec is kept: concatenated archives mostly share a model, and so do files of one command.
+@lru_cache(maxsize=1)
+def _text_by_name(name: str, level: int) -> tuple[Model, TextFrameCodec]:
+    model = load_model(name)
+    return model, new_text_codec(model, level)
+
+
+@lru_cache(maxsize=1)
+def _text_by_digest(digest: bytes, level: int) -> tuple[Model, TextFrameCodec]:
+    model = load_model_by_digest(digest)
+    if model.digest != digest:
+        raise CorruptArchiveError(
+            f"model {model.name} has digest {model.digest.hex()[:12]}, the archive needs {digest.hex()[:12]}",
+            "remove the model from the cache and pull it again",
+        )
+    return model, new_text_codec(model, level)
+
+
+def forget_text_codecs() -> None:
+    """Let go of the models that are kept for the next archive."""
+    _text_by_name.cache_clear()
+    _text_by_digest.cache_clear()
+
+
+class Toolbox:
+    """Makes codecs on demand, so that a model is loaded only for archives that have text.
+
+    Parameters
+    ----------
+    level : int
+        Level of the archive, 1 to 9.
+    model : str or bytes, optional
+        Registry name or path (to pack) or SHA-256 (to unpack) of the language model.
+    threads : int
+        Threads for codecs that work on frames in parallel; 0 means one per core.
+    """
+
+    def __init__(self, level: int, model: str | bytes | None = None, threads: int = 0) -> None:
+        self.level = level
+        self._wanted = model
+        self._threads = threads
+        self._codecs: dict[int, FrameCodec] = {}
+        self.model: Model | None = None
+
+    def codec(self, codec_id: int) -> FrameCodec:
+        """Codec of a number."""
+        if codec_id not in self._codecs:
+            self._codecs[codec_id] = self._new(codec_id)
+        return self._codecs[codec_id]
+
+    def _new(self, codec_id: int) -> FrameCodec:
+        if codec_id == TEXT:
+            return self.text()
+        if codec_id == OCTETS:
+            return _new_octets(self.level, self._threads)
+        return _new_repeat() if codec_id == REPEAT else _new_stored()
+
+    def text(self) -> TextFrameCodec:
+        """Text codec; its model is loaded, and found in ``self.model``, from the first call on."""
+        if self._wanted is None:
+            raise CorruptArchiveError("a text frame comes before the model it needs", "fetch or make the file anew")
+        if isinstance(self._wanted, bytes):
+            self.model, codec = _text_by_digest(self._wanted, self.level)
+        else:
+            self.model, codec = _text_by_name(self._wanted, self.level)
+        self._codecs[TEXT] = codec
+        return codec
+
+    def batch_frames(self, codec_id: int) -> int:
+        """Most frames that are worth decoding in one call."""
+        return _TEXT_BATCH if codec_id == TEXT else thread_count(self._threads)
