@@ -1,0 +1,114 @@
+"""Convert a float model to the ``exact-1`` form, with single IEEE operations only.
+
+Every product's weights are rotated in blocks of up to 64 inputs and rounded to [-63, 63] per row; the
+outputs of the value projection are rotated per head, so that attention needs no rotation of its own.
+The same source gives the same bits on every machine; their digest identifies the model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.errors import ModelError
+from foretell.exact import CONTRACT
+from foretell.exact.product import BLOCK, pack
+from foretell.exact.transform import block_size, quantise_weights, rotate_weights
+from foretell.models.config import DecoderConfig
+from foretell.models.layers import Weights
+from foretell.models.source import ModelSource
+
+EMBEDDING_LIMIT = 32767
+Arrays = dict[str, NDArray[Any]]
+
+
+def convert(source: ModelSource, progress: Callable[[float], None] | None = None) -> Arrays:
+    """All arrays of the exact model: stacked layer weights, embedding, head, norms and vocabulary."""
+    config, rows = source.config, source.vocabulary.ids
+    layers = []
+    for layer in range(config.layers):
+        layers.append(_layer(source, layer))
+        if progress:
+            progress((layer + 1) / (config.layers + 1))
+    arrays: Arrays = {name: np.stack([entry[name] for entry in layers]) for name in Weights._fields}
+    table = _require(source, "embedding")
+    head = source.tensor("head")
+    known = np.where(rows < 0, config.start, rows)
+    arrays["embedding"], arrays["embedding_scale"] = _embedding(table[known], config.embedding_scale)
+    output = (table if head is None else head)[known]
+    output[rows < 0] = 0
+    arrays["head"], arrays["head_scale"] = _matrix(output, block_size(config.width))
+    arrays["final_norm"] = _require(source, "final_norm")
+    arrays.update(source.vocabulary.to_arrays())
+    if progress:
+        progress(1.0)
+    return arrays
+
+
+def digest(config: DecoderConfig, arrays: Arrays) -> bytes:
+    """SHA-256 of what decoding depends on: contract, sizes, weights and what each row spells."""
+    total = hashlib.sha256(json.dumps([CONTRACT, config.as_dict()], sort_keys=True).encode())
+    for name in sorted(set(arrays) - {"tokenizer"}):
+        array = np.ascontiguousarray(arrays[name])
+        little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+        total.update(json.dumps([name, array.dtype.str[1:], list(array.shape)]).encode())
+        total.update(little.data)
+    return total.digest()
+
+
+def _require(source: ModelSource, name: str) -> NDArray[np.float32]:
+    values = source.tensor(name)
+    if values is None:
+        raise ModelError(f"the model file lacks the tensor {name!r}")
+    return values
+
+
+def _matrix(matrix: NDArray[np.float32], block: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Rotated, rounded and packed matrix, and the scale of each row (padded rows: 0)."""
+    integers, scales = quantise_weights(rotate_weights(matrix, block))
+    padded = np.zeros(-len(scales) % BLOCK + len(scales), np.float32)
+    padded[: len(scales)] = scales
+    return pack(integers), padded
+
+
+def _embedding(table: NDArray[np.float32], factor: float) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    scaled = table * np.float32(factor)
+    scales = (np.abs(scaled).max(axis=1) / np.float32(EMBEDDING_LIMIT)).astype(np.float32)
+    safe = np.where(scales > 0, scales, np.float32(1))
+    integers = np.clip(np.rint(scaled / safe[:, None]), -EMBEDDING_LIMIT, EMBEDDING_LIMIT)
+    return integers.astype(np.int16), scales
+
+
+def _layer(source: ModelSource, layer: int) -> Arrays:
+    config = source.config
+
+    def get(name: str) -> NDArray[np.float32]:
+        return _require(source, f"{layer}.{name}")
+
+    def norm(name: str, present: bool) -> NDArray[np.float32]:
+        return get(name) if present else np.empty(0, np.float32)
+
+    width_block, head_block = block_size(config.width), block_size(config.head_width)
+    value = get("value")
+    # Rows of the value projection are rotated per head: rotate_weights acts on columns, and divides by the block.
+    by_head = value.reshape(-1, head_block, config.width).transpose(0, 2, 1).reshape(-1, head_block)
+    rotated = (rotate_weights(by_head, head_block) * head_block).astype(np.float32)
+    value = rotated.reshape(-1, config.width, head_block).transpose(0, 2, 1).reshape(value.shape)
+    arrays: Arrays = {}
+    qkv = np.concatenate([get("query"), get("key"), value])
+    arrays["qkv"], arrays["qkv_scale"] = _matrix(qkv, width_block)
+    arrays["output"], arrays["output_scale"] = _matrix(get("output"), head_block)
+    gate_up = np.concatenate([get("gate"), get("up")])
+    arrays["gate_up"], arrays["gate_up_scale"] = _matrix(gate_up, width_block)
+    arrays["down"], arrays["down_scale"] = _matrix(get("down"), block_size(config.feed_forward))
+    arrays["attention_norm"], arrays["feed_norm"] = get("attention_norm"), get("feed_norm")
+    arrays["query_norm"] = norm("query_norm", config.head_norms)
+    arrays["key_norm"] = norm("key_norm", config.head_norms)
+    arrays["attention_post"] = norm("attention_post", config.post_norms)
+    arrays["feed_post"] = norm("feed_post", config.post_norms)
+    return arrays

@@ -1,0 +1,223 @@
+"""A causal language model on the numeric contract: cache, forward pass, frequencies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.exact.arithmetic import LOG2_E
+from foretell.exact.compiled import compiled
+from foretell.exact.head import head_frequencies
+from foretell.exact.rotary import inverse_frequencies, rotary_table
+from foretell.exact.threads import cut, run_all, thread_count
+from foretell.exact.transform import block_size, hadamard, quantise, rms_norm
+from foretell.models.config import DecoderConfig
+from foretell.models.layers import ROWS, Cache, Rows, Shape, Weights, layer_inputs, layer_outputs, run_layers
+from foretell.models.vocabulary import Vocabulary
+
+_NO_MASK = np.empty((0, 0), np.bool_)
+
+
+class States(NamedTuple):
+    """Final hidden states, normed, rotated and quantised: what the head multiplies."""
+
+    integers: NDArray[np.int16]  # (M, D)
+    scales: NDArray[np.float32]  # (M,)
+
+
+@compiled
+def _embed(
+    tokens: NDArray[np.int32],
+    table: NDArray[np.int16],
+    scales: NDArray[np.float32],
+    begin: int,
+    end: int,
+    out: NDArray[np.float32],
+) -> None:
+    for m in range(begin, end):
+        scale = scales[tokens[m]]
+        for i in range(out.shape[1]):
+            out[m, i] = np.float32(table[tokens[m], i]) * scale
+
+
+@compiled
+def _final(
+    hidden: NDArray[np.float32],
+    norm: NDArray[np.float32],
+    epsilon: float,
+    block: int,
+    begin: int,
+    end: int,
+    integers: NDArray[np.int16],
+    scales: NDArray[np.float32],
+) -> None:
+    row = np.empty(hidden.shape[1], np.float32)
+    for m in range(begin, end):
+        rms_norm(hidden[m], norm, epsilon, row)
+        hadamard(row, block)
+        scales[m] = quantise(row, integers[m])
+
+
+@dataclass
+class Decoder:
+    """A decoder-only transformer whose every number is exact.
+
+    Tokens are rows of the vocabulary (see :class:`~foretell.models.vocabulary.Vocabulary`), not the
+    tokenizer's ids. A token's state depends on what its stream holds before it and on nothing else: not on
+    the batch, the chunk, the number of threads or the kernel.
+
+    Attributes
+    ----------
+    digest : bytes
+        SHA-256 of the exact weights and of what the rows spell; identifies the model in archives.
+    """
+
+    name: str
+    config: DecoderConfig
+    vocabulary: Vocabulary
+    weights: Weights
+    embedding: NDArray[np.int16]
+    embedding_scale: NDArray[np.float32]
+    head: NDArray[np.int8]
+    head_scale: NDArray[np.float32]
+    final_norm: NDArray[np.float32]
+    digest: bytes
+
+    def __post_init__(self) -> None:
+        config = self.config
+        self.windows = np.array(config.windows, np.int32)
+        bases = sorted(set(config.rope_bases))
+        tables = [rotary_table(config.context, inverse_frequencies(b, config.head_width)) for b in bases]
+        self.cosines = np.stack([cosine for cosine, _ in tables])
+        self.sines = np.stack([sine for _, sine in tables])
+        self.tables = np.array([bases.index(base) for base in config.rope_bases], np.int32)
+        head_block = block_size(config.head_width)
+        scale = np.float32(1.0 / np.sqrt(np.float64(config.head_width)) / head_block) * LOG2_E
+        self.shape = Shape(
+            config.heads,
+            config.kv_heads,
+            config.head_width,
+            int(config.activation == "gelu"),
+            block_size(config.width),
+            block_size(config.feed_forward),
+            head_block,
+            config.epsilon,
+            np.float32(scale),
+        )
+        self.start = self.vocabulary.row_of_id[config.start]
+        self.tokens = len(self.vocabulary.leaves)
+
+    def new_cache(self, streams: int, slots: int) -> Cache:
+        """Empty cache for ``streams`` streams of up to ``slots`` tokens each."""
+        config = self.config
+        slots = -(-slots // 16) * 16
+        lead = (config.layers, streams, config.kv_heads)
+        return Cache(
+            np.zeros((*lead, slots // 16, config.head_width // 2, 16, 2), np.int8),
+            np.zeros((*lead, slots), np.float32),
+            np.zeros((*lead, config.head_width // 16, slots // 2, 16, 2), np.int8),
+            np.zeros((*lead, slots), np.float32),
+        )
+
+    def cache_bytes(self, slots: int) -> int:
+        """Memory of one stream's cache of ``slots`` tokens."""
+        config = self.config
+        return config.layers * config.kv_heads * slots * (2 * config.head_width + 8)
+
+    def forward(
+        self,
+        tokens: NDArray[np.int32],
+        streams: NDArray[np.int32],
+        slots: NDArray[np.int32],
+        cache: Cache,
+        positions: NDArray[np.int32] | None = None,
+        tree: tuple[NDArray[np.int32], NDArray[np.bool_]] | None = None,
+    ) -> States:
+        """Feed tokens to their streams and return their final states.
+
+        Parameters
+        ----------
+        tokens, streams, slots : ndarray of int32, shape (M,)
+            What to feed, to which stream, into which slot of its cache; rows of a stream are adjacent and
+            in the order of their slots, and every earlier slot is filled.
+        cache : Cache
+            Updated in place.
+        positions : ndarray of int32, shape (M,), optional
+            Rotary positions where they differ from the slots (trees).
+        tree : (base, visible), optional
+            For each row the first slot of its tree, shape (M,), and which slots from there on it sees,
+            shape (M, tree size). Slots before the base are all seen.
+
+        Returns
+        -------
+        States
+            Shape (M, width) and (M,).
+        """
+        count = tokens.size
+        base, visible = tree if tree is not None else (np.zeros(count, np.int32), _NO_MASK)
+        rows = Rows(streams, slots, slots if positions is None else positions, base, visible)
+        config = self.config
+        groups = config.heads // config.kv_heads
+        hidden = np.empty((count, config.width), np.float32)
+        queries = np.empty((count, config.kv_heads, groups, config.head_width), np.int16)
+        query_scales = np.empty((count, config.kv_heads, groups), np.float32)
+        integers, scales = np.empty((count, config.width), np.int16), np.empty(count, np.float32)
+        work = (hidden, cache, queries, query_scales)
+        parts = _cut_by_stream(streams, thread_count())
+        run_all(_embed, [(tokens, self.embedding, self.embedding_scale, a, b, hidden) for a, b in parts])
+        if len(parts) > 1 or count < 2 * ROWS:
+            fixed = (self.weights, self.shape, self.windows, self.tables, self.cosines, self.sines, rows)
+            run_all(run_layers, [(*fixed, a, b, *work) for a, b in parts])
+        else:
+            parts = cut(count, thread_count(), ROWS)
+            for layer in range(config.layers):
+                table = self.tables[layer]
+                turns = (self.cosines[table], self.sines[table])
+                inputs = (layer, self.weights, self.shape, *turns, rows)
+                run_all(layer_inputs, [(*inputs, a, b, *work) for a, b in parts])
+                outputs = (layer, self.weights, self.shape, self.windows[layer], rows)
+                run_all(layer_outputs, [(*outputs, a, b, *work) for a, b in parts])
+        last = (self.final_norm, config.epsilon, self.shape.width_block)
+        run_all(_final, [(hidden, *last, a, b, integers, scales) for a, b in parts])
+        return States(integers, scales)
+
+    def frequencies(self, states: States) -> NDArray[np.int32]:
+        """Integer frequencies of every leaf after each state, shape (M, tokens); each at least 1."""
+        out = np.empty((states.scales.size, self.tokens), np.int32)
+        fixed = (self.head, self.head_scale, self.vocabulary.unspelled)
+        parts = cut(states.scales.size, thread_count())
+        calls = [(states.integers[a:b], states.scales[a:b], *fixed, out[a:b]) for a, b in parts]
+        run_all(head_frequencies, calls)
+        return out
+
+
+def _cut_by_stream(streams: NDArray[np.int32], parts: int) -> list[tuple[int, int]]:
+    """Cut rows into at most ``parts`` ranges that share no stream."""
+    starts = np.flatnonzero(np.diff(streams, prepend=-1))
+    bounds = [0]
+    for part in range(1, parts):
+        target = streams.size * part // parts
+        nearest = int(starts[np.argmin(np.abs(starts - target))])
+        if nearest > bounds[-1]:
+            bounds.append(nearest)
+    bounds.append(streams.size)
+    return list(zip(bounds[:-1], bounds[1:], strict=True))
+
+
+def from_arrays(name: str, config: DecoderConfig, arrays: dict[str, NDArray[Any]], digest: bytes) -> Decoder:
+    """Build a decoder from the arrays of :func:`foretell.models.convert.convert`."""
+    return Decoder(
+        name=name,
+        config=config,
+        vocabulary=Vocabulary.from_arrays(arrays),
+        weights=Weights(*(arrays[field] for field in Weights._fields)),
+        embedding=arrays["embedding"],
+        embedding_scale=arrays["embedding_scale"],
+        head=arrays["head"],
+        head_scale=arrays["head_scale"],
+        final_norm=arrays["final_norm"],
+        digest=digest,
+    )

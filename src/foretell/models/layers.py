@@ -1,0 +1,355 @@
+"""One decoder layer on the numeric contract, as two fused Numba functions over a block of rows.
+
+:func:`layer_inputs` writes queries, keys and values; :func:`layer_outputs` attends, and updates the
+residual stream. Rows are tokens of any streams; a row's result depends on its own stream's cache
+alone. Shapes: M rows, D width, H heads, K key heads, W head width, F feed-forward width.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.exact.arithmetic import gelu, silu
+from foretell.exact.attention import attend, store_key, store_value
+from foretell.exact.compiled import compiled
+from foretell.exact.product import product_at
+from foretell.exact.transform import hadamard, quantise, rms_norm
+
+ROWS = 24
+"""Rows that go through a layer's products together."""
+ATTENTION_ROWS = 12
+"""Rows of one stream that attend together."""
+
+
+class Weights(NamedTuple):
+    """Stacked exact weights of all layers; packed int8 matrices and their float32 row scales."""
+
+    attention_norm: NDArray[np.float32]  # (L, D)
+    qkv: NDArray[np.int8]  # (L, (H + 2 K) W / 16, D / 2, 16, 2)
+    qkv_scale: NDArray[np.float32]  # (L, (H + 2 K) W)
+    query_norm: NDArray[np.float32]  # (L, W) or (L, 0)
+    key_norm: NDArray[np.float32]
+    output: NDArray[np.int8]  # (L, D / 16, H W / 2, 16, 2)
+    output_scale: NDArray[np.float32]  # (L, D)
+    attention_post: NDArray[np.float32]  # (L, D) or (L, 0)
+    feed_norm: NDArray[np.float32]  # (L, D)
+    gate_up: NDArray[np.int8]  # (L, 2 F / 16, D / 2, 16, 2)
+    gate_up_scale: NDArray[np.float32]  # (L, 2 F)
+    down: NDArray[np.int8]  # (L, D / 16, F / 2, 16, 2)
+    down_scale: NDArray[np.float32]  # (L, D)
+    feed_post: NDArray[np.float32]  # (L, D) or (L, 0)
+
+
+class Shape(NamedTuple):
+    """The sizes that the fused functions need."""
+
+    heads: int
+    kv_heads: int
+    head_width: int
+    gelu: int
+    width_block: int
+    feed_block: int
+    head_block: int
+    epsilon: float
+    score_scale: np.float32
+
+
+class Cache(NamedTuple):
+    """Keys and values of every layer and stream; see :mod:`foretell.exact.attention` for the layout."""
+
+    keys: NDArray[np.int8]  # (L, S, K, slots / 16, W / 2, 16, 2)
+    key_scales: NDArray[np.float32]  # (L, S, K, slots)
+    values: NDArray[np.int8]  # (L, S, K, W / 16, slots / 2, 16, 2)
+    value_scales: NDArray[np.float32]  # (L, S, K, slots)
+
+
+class Rows(NamedTuple):
+    """What each row is: its stream, its slot in the cache, its position, and what it sees."""
+
+    stream: NDArray[np.int32]
+    slot: NDArray[np.int32]
+    position: NDArray[np.int32]
+    base: NDArray[np.int32]
+    visible: NDArray[np.bool_]  # (M, tree slots) or (0, 0)
+
+
+@compiled
+def _project(left: NDArray[np.int16], packed: NDArray[np.int8], sums: NDArray[np.int32], rows: int) -> None:
+    """Multiply the first ``rows`` rows by a packed matrix into the first columns of ``sums``."""
+    inputs = packed.shape[1] * 2
+    product_at(
+        left.ctypes.data, left.shape[1], packed.ctypes.data, inputs, packed.shape[0], sums.ctypes.data,
+        sums.shape[1], rows,
+    )  # fmt: skip
+
+
+@compiled
+def _rotate(x: NDArray[np.float32], cosine: NDArray[np.float32], sine: NDArray[np.float32]) -> None:
+    """Rotary positions of one head in place: dimension i turns with dimension i + W / 2."""
+    half = cosine.size
+    for i in range(half):
+        a, b = x[i], x[i + half]
+        x[i] = a * cosine[i] - b * sine[i]
+        x[i + half] = a * sine[i] + b * cosine[i]
+
+
+@compiled
+def _head(
+    sums: NDArray[np.int32], scale: np.float32, scales: NDArray[np.float32], out: NDArray[np.float32]
+) -> None:
+    """Integer sums of one head as floats."""
+    for i in range(out.size):
+        out[i] = (np.float32(sums[i]) * scale) * scales[i]
+
+
+@compiled
+def layer_inputs(
+    layer: int,
+    weights: Weights,
+    shape: Shape,
+    cosines: NDArray[np.float32],
+    sines: NDArray[np.float32],
+    rows: Rows,
+    begin: int,
+    end: int,
+    hidden: NDArray[np.float32],
+    cache: Cache,
+    queries: NDArray[np.int16],
+    query_scales: NDArray[np.float32],
+) -> None:
+    """Norm, query, key and value projections of rows begin ... end - 1, and their cache entries.
+
+    ``queries`` is (M, K, H / K, W), ``query_scales`` (M, K, H / K).
+    """
+    width, head_width = hidden.shape[1], shape.head_width
+    groups = shape.heads // shape.kv_heads
+    left = np.empty((ROWS, width), np.int16)
+    scales = np.empty(ROWS, np.float32)
+    sums = np.empty((ROWS, weights.qkv_scale.shape[1]), np.int32)
+    row_norm = np.empty(width, np.float32)
+    x, normed = np.empty(head_width, np.float32), np.empty(head_width, np.float32)
+    whole = np.empty(head_width, np.int16)
+    row_scales = weights.qkv_scale[layer]
+    normalise = weights.query_norm.shape[1] > 0
+    for start in range(begin, end, ROWS):
+        count = min(ROWS, end - start)
+        for r in range(count):
+            rms_norm(hidden[start + r], weights.attention_norm[layer], shape.epsilon, row_norm)
+            hadamard(row_norm, shape.width_block)
+            scales[r] = quantise(row_norm, left[r])
+        _project(left, weights.qkv[layer], sums, count)
+        for r in range(count):
+            m = start + r
+            stream, slot, position = rows.stream[m], rows.slot[m], rows.position[m]
+            for h in range(shape.heads + 2 * shape.kv_heads):
+                columns = slice(h * head_width, (h + 1) * head_width)
+                _head(sums[r, columns], scales[r], row_scales[columns], x)
+                value_head = h - shape.heads - shape.kv_heads
+                if value_head >= 0:
+                    cache.value_scales[layer, stream, value_head, slot] = quantise(x, whole)
+                    store_value(cache.values[layer, stream, value_head], slot, whole)
+                    continue
+                if normalise:
+                    norm = weights.query_norm[layer] if h < shape.heads else weights.key_norm[layer]
+                    rms_norm(x, norm, shape.epsilon, normed)
+                    x[:] = normed
+                _rotate(x, cosines[position], sines[position])
+                hadamard(x, shape.head_block)
+                if h < shape.heads:
+                    scale = quantise(x, queries[m, h // groups, h % groups])
+                    query_scales[m, h // groups, h % groups] = scale * shape.score_scale
+                else:
+                    key_head = h - shape.heads
+                    cache.key_scales[layer, stream, key_head, slot] = quantise(x, whole)
+                    store_key(cache.keys[layer, stream, key_head], slot, whole)
+
+
+@compiled
+def _add_scaled(
+    sums: NDArray[np.int32],
+    scale: np.float32,
+    scales: NDArray[np.float32],
+    post: NDArray[np.float32],
+    epsilon: float,
+    scratch: NDArray[np.float32],
+    hidden: NDArray[np.float32],
+) -> None:
+    """Add the (normed, where ``post`` is not empty) output of a product to the residual stream."""
+    if post.size == 0:
+        for i in range(hidden.size):
+            hidden[i] = hidden[i] + (np.float32(sums[i]) * scale) * scales[i]
+        return
+    for i in range(hidden.size):
+        scratch[i] = (np.float32(sums[i]) * scale) * scales[i]
+    normed = scratch[hidden.size :]
+    rms_norm(scratch[: hidden.size], post, epsilon, normed)
+    for i in range(hidden.size):
+        hidden[i] = hidden[i] + normed[i]
+
+
+@compiled
+def _attend_rows(
+    layer: int,
+    shape: Shape,
+    window: int,
+    rows: Rows,
+    begin: int,
+    end: int,
+    cache: Cache,
+    queries: NDArray[np.int16],
+    query_scales: NDArray[np.float32],
+    sums: NDArray[np.int32],
+    attention: NDArray[np.int16],
+    scratch: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """Attention of rows begin ... end - 1, grouped by stream; ``out`` is (rows, H W)."""
+    head_width, groups = shape.head_width, shape.heads // shape.kv_heads
+    stacked = np.empty((ATTENTION_ROWS * groups, head_width), np.int16)
+    stacked_scales = np.empty(ATTENTION_ROWS * groups, np.float32)
+    result = np.empty((ATTENTION_ROWS * groups, head_width), np.float32)
+    first = np.empty(ATTENTION_ROWS, np.int32)
+    start = begin
+    while start < end:
+        stream = rows.stream[start]
+        stop = start + 1
+        while stop < end and stop - start < ATTENTION_ROWS and rows.stream[stop] == stream:
+            stop += 1
+        count = stop - start
+        for r in range(count):
+            first[r] = max(0, rows.slot[start + r] - window + 1) if window else 0
+        visible = rows.visible[start:stop] if rows.visible.shape[0] > 0 else rows.visible
+        for k in range(shape.kv_heads):
+            for r in range(count):
+                for g in range(groups):
+                    stacked[r * groups + g] = queries[start + r, k, g]
+                    stacked_scales[r * groups + g] = query_scales[start + r, k, g]
+            attend(
+                stacked[: count * groups],
+                stacked_scales,
+                cache.keys[layer, stream, k],
+                cache.key_scales[layer, stream, k],
+                cache.values[layer, stream, k],
+                cache.value_scales[layer, stream, k],
+                first[:count],
+                rows.slot[start:stop],
+                visible,
+                rows.base[start],
+                sums,
+                attention,
+                scratch,
+                result,
+            )
+            for r in range(count):
+                for g in range(groups):
+                    offset = (k * groups + g) * head_width
+                    out[start - begin + r, offset : offset + head_width] = result[r * groups + g]
+        start = stop
+
+
+@compiled
+def layer_outputs(
+    layer: int,
+    weights: Weights,
+    shape: Shape,
+    window: int,
+    rows: Rows,
+    begin: int,
+    end: int,
+    hidden: NDArray[np.float32],
+    cache: Cache,
+    queries: NDArray[np.int16],
+    query_scales: NDArray[np.float32],
+) -> None:
+    """Attention, its output projection and the feed-forward part of rows begin ... end - 1."""
+    width, feed = hidden.shape[1], weights.gate_up_scale.shape[1] // 2
+    mixed_width = shape.heads * shape.head_width
+    groups = shape.heads // shape.kv_heads
+    highest = 0
+    for m in range(begin, end):
+        highest = max(highest, rows.slot[m])
+    capacity = max((highest // 16 + 1) * 16, shape.head_width)
+    scores = np.empty((ATTENTION_ROWS * groups, capacity), np.int32)
+    attention = np.empty((ATTENTION_ROWS * groups, capacity), np.int16)
+    scratch = np.empty(max(capacity, 2 * width), np.float32)
+    mixed = np.empty((ROWS, mixed_width), np.float32)
+    left = np.empty((ROWS, max(width, mixed_width)), np.int16)
+    wide_left = np.empty((ROWS, feed), np.int16)
+    scales = np.empty(ROWS, np.float32)
+    sums = np.empty((ROWS, max(width, 2 * feed)), np.int32)
+    row, gated = np.empty(width, np.float32), np.empty(feed, np.float32)
+    up_scale, down_scale = weights.gate_up_scale[layer], weights.down_scale[layer]
+    for start in range(begin, end, ROWS):
+        count = min(ROWS, end - start)
+        _attend_rows(
+            layer, shape, window, rows, start, start + count, cache, queries, query_scales, scores, attention,
+            scratch, mixed,
+        )  # fmt: skip
+        for r in range(count):
+            scales[r] = quantise(mixed[r], left[r, :mixed_width])
+        _project(left, weights.output[layer], sums, count)
+        for r in range(count):
+            residual = hidden[start + r]
+            _add_scaled(
+                sums[r], scales[r], weights.output_scale[layer], weights.attention_post[layer], shape.epsilon,
+                scratch, residual,
+            )  # fmt: skip
+            rms_norm(residual, weights.feed_norm[layer], shape.epsilon, row)
+            hadamard(row, shape.width_block)
+            scales[r] = quantise(row, left[r, :width])
+        _project(left, weights.gate_up[layer], sums, count)
+        for r in range(count):
+            if shape.gelu:
+                for i in range(feed):
+                    gate = (np.float32(sums[r, i]) * scales[r]) * up_scale[i]
+                    up = (np.float32(sums[r, feed + i]) * scales[r]) * up_scale[feed + i]
+                    gated[i] = gelu(gate) * up
+            else:
+                for i in range(feed):
+                    gate = (np.float32(sums[r, i]) * scales[r]) * up_scale[i]
+                    up = (np.float32(sums[r, feed + i]) * scales[r]) * up_scale[feed + i]
+                    gated[i] = silu(gate) * up
+            hadamard(gated, shape.feed_block)
+            scales[r] = quantise(gated, wide_left[r])
+        _project(wide_left, weights.down[layer], sums, count)
+        for r in range(count):
+            _add_scaled(
+                sums[r],
+                scales[r],
+                down_scale,
+                weights.feed_post[layer],
+                shape.epsilon,
+                scratch,
+                hidden[start + r],
+            )
+
+
+@compiled
+def run_layers(
+    weights: Weights,
+    shape: Shape,
+    windows: NDArray[np.int32],
+    tables: NDArray[np.int32],
+    cosines: NDArray[np.float32],
+    sines: NDArray[np.float32],
+    rows: Rows,
+    begin: int,
+    end: int,
+    hidden: NDArray[np.float32],
+    cache: Cache,
+    queries: NDArray[np.int16],
+    query_scales: NDArray[np.float32],
+) -> None:
+    """All layers for rows begin ... end - 1, whose streams no other call touches at the same time."""
+    for layer in range(windows.size):
+        table = tables[layer]
+        layer_inputs(
+            layer, weights, shape, cosines[table], sines[table], rows, begin, end, hidden, cache, queries,
+            query_scales,
+        )  # fmt: skip
+        layer_outputs(
+            layer, weights, shape, windows[layer], rows, begin, end, hidden, cache, queries, query_scales
+        )
