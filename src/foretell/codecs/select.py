@@ -38,7 +38,9 @@ def encode_segment(data: bytes, settings: Settings, tools: Toolbox) -> list[Enco
         frames = []
         for start, end, is_run in split_runs(data):
             piece = data[start:end]
-            frames += [EncodedFrame(len(piece), REPEAT, piece[:1])] if is_run else _encode(piece, settings, tools)
+            frames += (
+                [EncodedFrame(len(piece), REPEAT, piece[:1])] if is_run else _encode(piece, settings, tools)
+            )
     if settings.verify:
         verify(data, frames, tools)
     return frames
