@@ -64,4 +64,4 @@ class MissingModelError(ModelError):
 
 
 class VerificationError(ForetellError):
-    """A frame that was just packed does not give its bytes back; nothing was lost, the input is still there."""
+    """A frame that was just packed does not give its bytes back; the input is still there."""

@@ -13,13 +13,11 @@ from typing import Final
 
 from foretell.codecs.base import CODEC_NAMES, REPEAT, STORED
 from foretell.errors import CorruptArchiveError, UnsupportedVersionError
+from foretell.exact import CONTRACT_ID
 
 MAGIC: Final = b"\xf5FT\0"
 FOOTER_MAGIC: Final = b"TF\xf5"
 VERSION: Final = 1
-CONTRACT: Final = 1
-"""Number of the numeric contract ``exact-1``."""
-
 HEADER_SIZE: Final = 8
 CHECK_SIZE: Final = 2
 HASH_SIZE: Final = 8
@@ -168,7 +166,7 @@ def parse_head(data: bytes, position: int = 0, frame: int | None = None) -> tupl
     """Head at a position and the position after it, checked against the limits of the format."""
     value, position = decode_varint(data, position)
     kind, size = value & ((1 << _KIND_BITS) - 1), value >> _KIND_BITS
-    if kind == ORIGIN or kind == MODEL:
+    if kind in (ORIGIN, MODEL):
         if not 1 <= size <= MAX_NOTE:
             raise corrupt(f"a note claims {size} bytes")
         return note_head(kind, size), position
@@ -214,13 +212,15 @@ def parse_origin(content: bytes) -> tuple[int, str]:
 
 def pack_model(digest: bytes) -> bytes:
     """Content of a model record: number of the numeric contract, then the model's SHA-256."""
-    return bytes([CONTRACT]) + digest
+    return bytes([CONTRACT_ID]) + digest
 
 
 def parse_model(content: bytes) -> bytes:
     """Model digest."""
-    if content[0] != CONTRACT:
-        raise too_new(f"numeric contract {content[0]} is unknown, this foretell computes contract {CONTRACT}")
+    if content[0] != CONTRACT_ID:
+        raise too_new(
+            f"numeric contract {content[0]} is unknown, this foretell computes contract {CONTRACT_ID}"
+        )
     if len(content) != 1 + DIGEST_SIZE:
         raise corrupt("the model record has a wrong size")
     return content[1:]

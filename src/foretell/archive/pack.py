@@ -20,9 +20,9 @@ from foretell.codecs.base import (
     EncodedFrame,
     Settings,
 )
-from foretell.codecs.parallel import thread_count
 from foretell.codecs.select import SEGMENT_BYTES, encode_segment
 from foretell.codecs.toolbox import Toolbox
+from foretell.exact.threads import set_thread_count, thread_count
 
 Progress = Callable[[int], None]
 """Called with the number of raw bytes done so far."""
@@ -119,7 +119,7 @@ def pack_stream(
     level, model, codec, verify
         As for :func:`compress`.
     threads : int
-        Threads; 0 means one per core.
+        Threads of this process from now on; 0 leaves the number as it is, at first one per core.
     name : str
         Name of the original, recorded when the size is known and the file is not tiny.
     size : int, optional
@@ -132,18 +132,32 @@ def pack_stream(
     Summary
         Sizes, codecs and model.
     """
-    settings = Settings(level, codec, model or DEFAULT_MODEL, verify, threads)
-    tools = Toolbox(level, settings.model, threads)
+    use_threads(threads)
+    settings = Settings(level, codec, model or DEFAULT_MODEL, verify)
+    tools = Toolbox(level, settings.model)
     writer = RecordWriter(fout, level)
     summary = Summary(level=level)
     _write_origin(writer, name, size)
-    for segment, frames in _encode_all(fin, settings, tools):
-        _write_segment(writer, segment, frames, tools, summary)
+    reached = 0
+
+    def advance(size: int) -> None:
+        nonlocal reached
+        reached += size
         if progress:
-            progress(summary.raw_bytes)
+            progress(reached)
+
+    for segment, frames in _encode_all(fin, settings, tools, advance):
+        _write_segment(writer, segment, frames, tools, summary)
+        advance(summary.raw_bytes - reached)
     writer.finish()
     summary.archive_bytes = writer.written
     return summary
+
+
+def use_threads(threads: int) -> None:
+    """Use so many threads from now on, unless it is 0."""
+    if threads:
+        set_thread_count(threads)
 
 
 def _write_origin(writer: RecordWriter, name: str, size: int | None) -> None:
@@ -158,15 +172,15 @@ def _write_origin(writer: RecordWriter, name: str, size: int | None) -> None:
 
 
 def _encode_all(
-    fin: Readable, settings: Settings, tools: Toolbox
+    fin: Readable, settings: Settings, tools: Toolbox, progress: Progress
 ) -> Iterator[tuple[bytes, list[EncodedFrame]]]:
     """Segments of a stream and their frames, in order; several at once where one thread each is used."""
     segments = iter(lambda: read_up_to(fin, SEGMENT_BYTES), b"")
-    threads = thread_count(settings.threads)
+    threads = thread_count()
     uses_model = settings.level > 1 and settings.codec in ("auto", "text")
     if uses_model or threads == 1:
         for segment in segments:
-            yield segment, encode_segment(segment, settings, tools)
+            yield segment, encode_segment(segment, settings, tools, progress)
         return
     with ThreadPoolExecutor(threads) as pool:
         ahead: deque[tuple[bytes, Future[list[EncodedFrame]]]] = deque()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import xxhash
@@ -120,7 +120,7 @@ def read_records(source: Source) -> Iterator[Record]:
             )
 
 
-def _read_body(source: Source, frames: int) -> Iterator[Record]:
+def _read_body(source: Source, frames: int) -> Generator[Record, None, int]:
     """Read one archive after its header; return the number of frames so far."""
     index = bytearray()
     seen: set[int] = set()

@@ -65,8 +65,6 @@ class ArchiveFile(io.RawIOBase):
         The archive. A file that is passed in stays open when this one is closed.
     memory_limit : int
         Most bytes that frames may take in memory at one time.
-    threads : int
-        Threads; 0 means one per core.
     """
 
     def __init__(
@@ -74,16 +72,15 @@ class ArchiveFile(io.RawIOBase):
         path: str | os.PathLike[str] | BinaryIO,
         *,
         memory_limit: int = DEFAULT_MEMORY,
-        threads: int = 0,
     ) -> None:
         super().__init__()
         self._owns = isinstance(path, (str, os.PathLike))
-        self._file: BinaryIO = builtins.open(path, "rb") if isinstance(path, (str, os.PathLike)) else path
+        # The file lives as long as this object, so no with statement can close it.
+        self._file: BinaryIO = builtins.open(path, "rb") if isinstance(path, (str, os.PathLike)) else path  # noqa: SIM115
         self.name = (
             os.fspath(path) if isinstance(path, (str, os.PathLike)) else getattr(path, "name", "archive")
         )
         self._memory_limit = memory_limit
-        self._threads = threads
         self._position = 0
         self._kept: OrderedDict[int, bytes] = OrderedDict()
         self._tools: dict[int, Toolbox] = {}
@@ -100,11 +97,11 @@ class ArchiveFile(io.RawIOBase):
         super().close()
 
     def readable(self) -> bool:
-        """Archives can be read."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Archives can be sought in."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
@@ -182,7 +179,7 @@ class ArchiveFile(io.RawIOBase):
     def _tools_of(self, entry: Entry) -> Toolbox:
         if entry.member not in self._tools:
             member = self.index.members[entry.member]
-            self._tools[entry.member] = Toolbox(member.level, member.model, self._threads)
+            self._tools[entry.member] = Toolbox(member.level, member.model)
         return self._tools[entry.member]
 
     def _keep(self, number: int, raw: bytes) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from foretell.archive.batch import DEFAULT_MEMORY, belongs, check_memory, decode_batch
 from foretell.archive.layout import corrupt
-from foretell.archive.pack import Progress, Summary
+from foretell.archive.pack import Progress, Summary, use_threads
 from foretell.archive.records import End, Frame, Header, ModelReference, Origin, Record, read_records
 from foretell.archive.source import Readable, Source, Writable
 from foretell.codecs.base import CODEC_NAMES
@@ -66,7 +66,7 @@ def unpack_stream(
     memory_limit : int
         Most bytes that frames may take in memory at one time; the codecs' own needs are not counted.
     threads : int
-        Threads; 0 means one per core.
+        Threads of this process from now on; 0 leaves the number as it is, at first one per core.
     progress : callable, optional
         Called with the number of bytes unpacked so far.
 
@@ -75,7 +75,8 @@ def unpack_stream(
     Summary
         Sizes, codecs and model; level and model are those of the last archive.
     """
-    decoder = StreamDecoder(fin, memory_limit, threads)
+    use_threads(threads)
+    decoder = StreamDecoder(fin, memory_limit)
     for piece in decoder.pieces():
         fout.write(piece)
         if progress:
@@ -92,8 +93,6 @@ class StreamDecoder:
         One or more archives.
     memory_limit : int
         Most bytes that frames may take in memory at one time.
-    threads : int
-        Threads; 0 means one per core.
     output_limit : int, optional
         Most bytes that all frames may have together.
     keep_going : bool
@@ -104,7 +103,6 @@ class StreamDecoder:
         self,
         fin: Readable,
         memory_limit: int = DEFAULT_MEMORY,
-        threads: int = 0,
         *,
         output_limit: int | None = None,
         keep_going: bool = False,
@@ -112,9 +110,9 @@ class StreamDecoder:
         self._source = Source(fin)
         self._memory_limit = memory_limit
         self._output_limit = output_limit
-        self._threads = threads
         self._keep_going = keep_going
         self._batch: list[Frame] = []
+        self._declared: int | None = None
         self._accepted = 0
         self.summary = Summary()
         self.damage: list[CorruptArchiveError] = []
@@ -143,15 +141,15 @@ class StreamDecoder:
                 self._declared = record.size
                 self._check_output(self._accepted + record.size)
             case ModelReference():
-                self._tools = Toolbox(self.summary.level, record.digest, self._threads)
+                self._tools = Toolbox(self.summary.level, record.digest)
             case End():
                 self._finish(record.digest)
 
     def _start(self, level: int) -> None:
-        self._tools = Toolbox(level, threads=self._threads)
+        self._tools = Toolbox(level)
         self._digest = hashlib.sha256()
         self._raw_size = 0
-        self._declared: int | None = None
+        self._declared = None
         self._sound = True
         self.summary.level = level
 

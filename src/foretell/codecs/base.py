@@ -58,15 +58,12 @@ class Settings:
         Registry name or path of the language model for text.
     verify : bool
         Decode each frame before it is written.
-    threads : int
-        Threads for codecs that work on several frames at once; 0 means one per core.
     """
 
     level: int = DEFAULT_LEVEL
     codec: CodecChoice = "auto"
     model: str = DEFAULT_MODEL
     verify: bool = False
-    threads: int = 0
 
     def __post_init__(self) -> None:
         if not 1 <= self.level <= 9:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+_BLOCK = 1 << 16
 _SAMPLE = 1 << 14
 _SAMPLES = 4
 _SHORTEST = 64
@@ -39,6 +40,24 @@ def looks_like_text(data: bytes) -> bool:
     if controls > MOST_CONTROLS * size or _invalid_bytes(sample) > MOST_INVALID * size:
         return False
     return _unbroken_bytes(sample) <= MOST_UNBROKEN * size
+
+
+def text_ranges(data: bytes) -> list[tuple[int, int, bool]]:
+    """Cut data into (start, end, whether it looks like text), in whole blocks, neighbours joined.
+
+    >>> text_ranges(b"Once upon a time. " * 9000 + bytes(range(256)) * 600)
+    [(0, 131072, True), (131072, 315600, False)]
+    """
+    ranges: list[tuple[int, int, bool]] = []
+    for start in range(0, len(data), _BLOCK):
+        block = data[start : start + _BLOCK]
+        # A last block too short to judge goes with the one before it.
+        is_text = ranges[-1][2] if ranges and len(block) < _SAMPLE else looks_like_text(block)
+        if ranges and ranges[-1][2] == is_text:
+            ranges[-1] = (ranges[-1][0], start + len(block), is_text)
+        else:
+            ranges.append((start, start + len(block), is_text))
+    return ranges
 
 
 def _sample(data: bytes) -> bytes:

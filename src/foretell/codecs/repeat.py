@@ -13,10 +13,10 @@ SHORTEST_RUN = 1 << 16
 
 
 class RepeatCodec:
-    """One byte stands for a frame that repeats it.
+    r"""One byte stands for a frame that repeats it.
 
     >>> RepeatCodec().encode_frames([bytes(5)])
-    [b'\\x00']
+    [b'\x00']
     >>> RepeatCodec().decode_frames([(b"a", 3)])
     [b'aaa']
     """

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 from foretell.codecs.base import OCTETS, REPEAT, STORED, TEXT, EncodedFrame, Settings
-from foretell.codecs.detect import looks_like_text
+from foretell.codecs.detect import text_ranges
 from foretell.codecs.repeat import split_runs
 from foretell.codecs.toolbox import Toolbox
 from foretell.errors import VerificationError
@@ -14,13 +14,18 @@ from foretell.errors import VerificationError
 SEGMENT_BYTES = 1 << 22
 """Raw bytes that are looked at together, and the most that share the adaptive model of one frame."""
 
+Progress = Callable[[int], None]
+
+_TEXT_BATCH = 4
 FRAME_COST = 16
 """Bytes that a frame costs besides its payload, about."""
 MODEL_COST = 39
 """Bytes that naming a model costs."""
 
 
-def encode_segment(data: bytes, settings: Settings, tools: Toolbox) -> list[EncodedFrame]:
+def encode_segment(
+    data: bytes, settings: Settings, tools: Toolbox, progress: Progress | None = None
+) -> list[EncodedFrame]:
     """Frames whose raw bytes, joined, are the segment.
 
     Parameters
@@ -31,6 +36,8 @@ def encode_segment(data: bytes, settings: Settings, tools: Toolbox) -> list[Enco
         What the user asked for.
     tools : Toolbox
         Codecs; ``tools.model`` is set afterwards if any frame is text.
+    progress : callable, optional
+        Called with numbers of bytes that a language model has just been through.
     """
     if settings.codec == "stored":
         frames = [_stored(data)]
@@ -38,9 +45,10 @@ def encode_segment(data: bytes, settings: Settings, tools: Toolbox) -> list[Enco
         frames = []
         for start, end, is_run in split_runs(data):
             piece = data[start:end]
-            frames += (
-                [EncodedFrame(len(piece), REPEAT, piece[:1])] if is_run else _encode(piece, settings, tools)
-            )
+            if is_run:
+                frames.append(EncodedFrame(len(piece), REPEAT, piece[:1]))
+            else:
+                frames += _encode(piece, settings, tools, progress)
     if settings.verify:
         verify(data, frames, tools)
     return frames
@@ -50,22 +58,39 @@ def _stored(data: bytes) -> EncodedFrame:
     return EncodedFrame(len(data), STORED, data)
 
 
-def _encode(data: bytes, settings: Settings, tools: Toolbox) -> list[EncodedFrame]:
+def _encode(data: bytes, settings: Settings, tools: Toolbox, progress: Progress | None) -> list[EncodedFrame]:
     """Frames of bytes that are no run: text, octets or stored."""
     if settings.codec == "text":
-        return _encode_text(data, tools)
+        return _encode_text(data, tools, progress)
     octets = _code([data], OCTETS, tools)
-    if settings.codec == "octets" or settings.level == 1 or not looks_like_text(data):
+    if settings.codec == "octets" or settings.level == 1 or _cost(octets) <= MODEL_COST + FRAME_COST:
         return octets
-    if _cost(octets) <= MODEL_COST + FRAME_COST:
+    ranges = text_ranges(data)
+    if not any(is_text for _, _, is_text in ranges):
         return octets
-    text = _encode_text(data, tools)
-    return text if _cost(text) + MODEL_COST < _cost(octets) else octets
+    mixed: list[EncodedFrame] = []
+    for start, end, is_text in ranges:
+        piece = data[start:end]
+        rival = octets if len(piece) == len(data) else _code([piece], OCTETS, tools)
+        mixed += _smaller(_encode_text(piece, tools, progress), rival) if is_text else rival
+    return mixed if _cost(mixed) + MODEL_COST < _cost(octets) else octets
 
 
-def _encode_text(data: bytes, tools: Toolbox) -> list[EncodedFrame]:
+def _smaller(first: list[EncodedFrame], second: list[EncodedFrame]) -> list[EncodedFrame]:
+    return first if _cost(first) < _cost(second) else second
+
+
+def _encode_text(data: bytes, tools: Toolbox, progress: Progress | None) -> list[EncodedFrame]:
+    """Text frames, a few at a time so that progress can be told."""
     size = tools.text().frame_bytes
-    return _code([data[start : start + size] for start in range(0, len(data), size)], TEXT, tools)
+    pieces = [data[start : start + size] for start in range(0, len(data), size)]
+    frames = []
+    for first in range(0, len(pieces), _TEXT_BATCH):
+        batch = pieces[first : first + _TEXT_BATCH]
+        frames += _code(batch, TEXT, tools)
+        if progress:
+            progress(sum(map(len, batch)))
+    return frames
 
 
 def _code(pieces: Sequence[bytes], codec_id: int, tools: Toolbox) -> list[EncodedFrame]:

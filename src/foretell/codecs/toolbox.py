@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Protocol, cast
 
-from foretell.codecs.base import OCTETS, REPEAT, STORED, TEXT, FrameCodec
-from foretell.codecs.parallel import ParallelCodec, thread_count
-from foretell.errors import CorruptArchiveError
+from foretell.codecs.base import OCTETS, REPEAT, TEXT, FrameCodec
+from foretell.codecs.parallel import ParallelCodec
+from foretell.errors import CorruptArchiveError, ModelError
+from foretell.exact.threads import thread_count
 
 _TEXT_BATCH = 64
 
@@ -27,23 +30,37 @@ class TextFrameCodec(FrameCodec, Protocol):
 
 def load_model(name: str) -> Model:
     """Model of a registry name or path."""
-    from foretell.models import registry
+    with _torch_explained():
+        from foretell.models import registry
 
     return cast(Model, registry.load(name))
 
 
 def load_model_by_digest(digest: bytes) -> Model:
     """Model that an archive names."""
-    from foretell.models import registry
+    with _torch_explained():
+        from foretell.models import registry
 
     return cast(Model, registry.load_by_digest(digest))
 
 
 def new_text_codec(model: Model, level: int) -> TextFrameCodec:
     """Text codec of a model at a level."""
-    from foretell.codecs.text import TextCodec
+    with _torch_explained():
+        from foretell.codecs.text import TextCodec
 
     return cast(TextFrameCodec, TextCodec(model, level))
+
+
+@contextlib.contextmanager
+def _torch_explained() -> Iterator[None]:
+    """Say how to get what an import lacks."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            f"language models need {error.name}", "install it with: pip install 'foretell[torch]'"
+        ) from error
 
 
 def _new_stored() -> FrameCodec:
@@ -58,10 +75,10 @@ def _new_repeat() -> FrameCodec:
     return RepeatCodec()
 
 
-def _new_octets(level: int, threads: int) -> FrameCodec:
+def _new_octets(level: int) -> FrameCodec:
     from foretell.codecs.octets import OctetsCodec
 
-    return ParallelCodec("octets", OCTETS, OctetsCodec(level), threads)
+    return ParallelCodec("octets", OCTETS, OctetsCodec(level))
 
 
 # The last text codec is kept: concatenated archives mostly share a model, and so do files of one command.
@@ -97,14 +114,11 @@ class Toolbox:
         Level of the archive, 1 to 9.
     model : str or bytes, optional
         Registry name or path (to pack) or SHA-256 (to unpack) of the language model.
-    threads : int
-        Threads for codecs that work on frames in parallel; 0 means one per core.
     """
 
-    def __init__(self, level: int, model: str | bytes | None = None, threads: int = 0) -> None:
+    def __init__(self, level: int, model: str | bytes | None = None) -> None:
         self.level = level
         self._wanted = model
-        self._threads = threads
         self._codecs: dict[int, FrameCodec] = {}
         self.model: Model | None = None
 
@@ -118,7 +132,7 @@ class Toolbox:
         if codec_id == TEXT:
             return self.text()
         if codec_id == OCTETS:
-            return _new_octets(self.level, self._threads)
+            return _new_octets(self.level)
         return _new_repeat() if codec_id == REPEAT else _new_stored()
 
     def text(self) -> TextFrameCodec:
@@ -136,4 +150,4 @@ class Toolbox:
 
     def batch_frames(self, codec_id: int) -> int:
         """Most frames that are worth decoding in one call."""
-        return _TEXT_BATCH if codec_id == TEXT else thread_count(self._threads)
+        return _TEXT_BATCH if codec_id == TEXT else thread_count()

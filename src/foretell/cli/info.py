@@ -1,0 +1,141 @@
+"""``foretell info``."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from foretell.cli import options
+from foretell.cli.files import STANDARD, open_seekable
+from foretell.cli.report import complain, print_json
+from foretell.codecs.base import CODEC_NAMES
+from foretell.errors import ForetellError
+
+if TYPE_CHECKING:
+    from foretell.archive.index import Entry, Index, Member
+
+_FEW_FRAMES = 20
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command line."""
+    options.add_files(parser, "archives to describe")
+    options.add_talk(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Describe the archives."""
+    status = 0
+    for source in args.files or [STANDARD]:
+        try:
+            values = _describe(source)
+        except ForetellError as error:
+            complain(str(error.at(source)))
+            status = 1
+        except OSError as error:
+            complain(f"{error.filename or source}: {error.strerror or error}")
+            status = 1
+        else:
+            if args.json:
+                print_json(values)
+            else:
+                print("\n".join(_lines(values, None if args.verbose else 0 if args.quiet else _FEW_FRAMES)))
+    return status
+
+
+def _describe(source: str) -> dict[str, Any]:
+    from foretell.archive.index import read_index
+
+    with open_seekable(source) as file:
+        index = read_index(file)
+    archives = [_describe_member(index, number, member) for number, member in enumerate(index.members)]
+    return {"input": source, "raw_bytes": index.raw_size, "archives": archives}
+
+
+def _describe_member(index: Index, number: int, member: Member) -> dict[str, Any]:
+    entries = [entry for entry in index.entries if entry.member == number]
+    raw, coded = Counter[str](), Counter[str]()
+    for entry in entries:
+        name = CODEC_NAMES[entry.head.kind]
+        raw[name] += entry.head.size
+        coded[name] += entry.head.record_size
+    return {
+        "offset": member.offset,
+        "archive_bytes": member.size,
+        "raw_bytes": member.raw_size,
+        "bits_per_byte": round(8 * member.size / member.raw_size, 6) if member.raw_size else 0.0,
+        "level": member.level,
+        "sha256": member.digest.hex(),
+        "name": member.origin.name if member.origin else None,
+        "model": _describe_model(member.model) if member.model else None,
+        "codecs": {name: {"raw_bytes": raw[name], "coded_bytes": coded[name]} for name in raw},
+        "frames": [_describe_frame(entry) for entry in entries],
+    }
+
+
+def _describe_frame(entry: Entry) -> dict[str, Any]:
+    return {
+        "frame": entry.number,
+        "codec": CODEC_NAMES[entry.head.kind],
+        "start": entry.start,
+        "raw_bytes": entry.head.size,
+        "coded_bytes": entry.head.coded,
+        "offset": entry.offset,
+    }
+
+
+def _describe_model(digest: bytes) -> dict[str, Any]:
+    from foretell.models import registry
+
+    for model in registry.list_models():
+        if model.digest == digest.hex():
+            return {"sha256": digest.hex(), "name": model.name, "installed": model.installed}
+    return {"sha256": digest.hex(), "name": None, "installed": False}
+
+
+def _lines(values: dict[str, Any], most_frames: int | None) -> list[str]:
+    lines = []
+    for archive in values["archives"]:
+        lines += [
+            f"{values['input']}: {archive['raw_bytes']} bytes in {archive['archive_bytes']}, "
+            f"{archive['bits_per_byte']:.3f} bits per byte",
+            f"  level    {archive['level']}",
+            f"  sha-256  {archive['sha256']}",
+        ]
+        if archive["name"]:
+            lines.append(f"  name     {archive['name']}")
+        if archive["model"]:
+            lines.append(f"  model    {_model_line(archive['model'])}")
+        lines += _codec_lines(archive) + _frame_lines(archive["frames"], most_frames)
+    return lines
+
+
+def _model_line(model: dict[str, Any]) -> str:
+    if not model["name"]:
+        return f"{model['sha256'][:16]}, not known here; see foretell models list"
+    state = "installed" if model["installed"] else f"fetch it with foretell models pull {model['name']}"
+    return f"{model['name']} ({model['sha256'][:16]}), {state}"
+
+
+def _codec_lines(archive: dict[str, Any]) -> list[str]:
+    return [
+        f"  {name:8} {sizes['raw_bytes']} bytes ({sizes['raw_bytes'] / archive['raw_bytes']:.1%}) "
+        f"in {sizes['coded_bytes']}"
+        for name, sizes in archive["codecs"].items()
+    ]
+
+
+def _frame_lines(frames: list[dict[str, Any]], most: int | None) -> list[str]:
+    shown = frames[:most]
+    if not shown:
+        return []
+    lines = [f"  {'frame':>7} {'codec':8} {'start':>14} {'raw bytes':>10} {'coded bytes':>11} {'offset':>14}"]
+    for frame in shown:
+        lines.append(
+            f"  {frame['frame']:7} {frame['codec']:8} {frame['start']:14} {frame['raw_bytes']:10} "
+            f"{frame['coded_bytes']:11} {frame['offset']:14}"
+        )
+    if len(shown) < len(frames):
+        lines.append(f"  {len(frames) - len(shown)} more frames; -v shows all")
+    return lines
