@@ -7,14 +7,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from foretell.entropy.binary import TAIL_BYTES, decode_bit, encode_bit, finish, new_decoder, new_encoder
-from foretell.entropy.context_table import LINE, find_line, hash_pair, new_table
+from foretell.entropy.context_table import LINE, find_lines, hash_pair, new_table
 from foretell.entropy.counters import (
     HISTORY_FIRST,
     HISTORY_STATES,
+    HISTORY_NEXT,
     map_update,
-    slot_update,
 )
-from foretell.entropy.logistic import squash, stretch
+from foretell.entropy.logistic import STRETCH, squash, stretch
 from foretell.entropy.match import (
     EXPECTED,
     LENGTH,
@@ -28,12 +28,13 @@ from foretell.entropy.match import (
 from foretell.entropy.mixer import mix, new_refiner, refine, refine_update, train
 
 CONTEXTS = 32
-PER_CONTEXT = 4
+PER_CONTEXT = 2
 MATCHERS = 2
+MAP_LIMIT = 255
+RATE = 30
 SETS = 7
 INPUTS = CONTEXTS * PER_CONTEXT + MATCHERS * 2 + 2
 INPUTS_PADDED = (INPUTS + 15) // 16 * 16
-RUN_CONTEXTS = 64
 
 WORD, WORD1, WORD2, LINE_START, PREV_START, ABOVE, FIELD, FIELD_HASH, FORMAT, FIRST, INDENT, BRACKET, DEPTH = range(13)
 STACK = 16
@@ -173,20 +174,42 @@ def text_contexts(state, cx, data, pos, expected, length):
     return column, above, bracket
 
 
+@njit(cache=True)
+def predict_slots(table, maps, base, slot, map_index, inputs, node):
+    """Inputs of the mixer from every context."""
+    for i in range(CONTEXTS):
+        s = base[i] + node
+        slot[i] = s
+        index = i * HISTORY_STATES + np.int64(table[np.uintp(s)])
+        map_index[i] = index
+        q = np.int64(maps[np.uintp(index)]) >> 16
+        inputs[i] = STRETCH[np.uintp(q)]
+        inputs[CONTEXTS + i] = (q - 32768) >> 4
+
+
+@njit(cache=True)
+def update_slots(table, maps, slot, map_index, bit):
+    """Learn a bit in every context."""
+    for i in range(CONTEXTS):
+        index = map_index[i]
+        maps[np.uintp(index)] = map_update(np.int64(maps[np.uintp(index)]), bit, MAP_LIMIT)
+        table[np.uintp(slot[i])] = HISTORY_NEXT[np.uintp(2 * (index & (HISTORY_STATES - 1)) + bit)]
+
+
 @njit(cache=True, nogil=True)
-def run(decoding, data, payload, start, line_bits, table, maps, runs, weights, final_weights, refiner, heads):
+def run(decoding, data, payload, start, line_bits, table, maps, weights, final_weights, refiner, heads):
     """Code or decode all bytes; returns the payload's size."""
     size = data.size
     mask = (1 << line_bits) - 1
     encoder = new_encoder()
     decoder = new_decoder(payload[start:] if decoding else payload[:0])
     body = payload[start:]
+    rate = RATE
     state = np.zeros(STATE_FIELDS, np.int64)
     cx = np.zeros(CONTEXTS, np.int64)
     base = np.zeros(CONTEXTS, np.int64)
-    first = np.zeros(CONTEXTS, np.int64)
     slot = np.zeros(CONTEXTS, np.int64)
-    run_index = np.full(CONTEXTS, -1, np.int64)
+    map_index = np.zeros(CONTEXTS, np.int64)
     inputs = np.zeros(INPUTS_PADDED, np.int32)
     finals = np.zeros(8, np.int32)
     matchers = np.zeros((MATCHERS, MATCHER_FIELDS), np.int64)
@@ -217,47 +240,22 @@ def run(decoding, data, payload, start, line_bits, table, maps, runs, weights, f
         c1 = np.int64(data[pos - 1]) if pos > 0 else 0
         c2 = np.int64(data[pos - 2]) if pos > 1 else 0
         orders = 0
+        find_lines(table, mask, cx, 0, base)
         for i in range(CONTEXTS):
-            offset = find_line(table, mask, cx[i])
-            base[i] = offset
-            first[i] = offset
-            if table[offset + 1] & 1023 != 0 and i >= 1 and i <= 7:
+            offset = base[i]
+            if i >= 1 and i <= 7 and table[offset + 1] != 0:
                 orders += 1
         partial = 1
         node = 1
         for bitpos in range(8):
             if bitpos == 4:
-                for i in range(CONTEXTS):
-                    base[i] = find_line(table, mask, hash_pair(cx[i], partial))
+                find_lines(table, mask, cx, partial, base)
                 node = 1
             # --- predict
-            for i in range(CONTEXTS):
-                s = base[i] + node
-                slot[i] = s
-                entry = np.int64(table[s])
-                history = entry & 1023
-                if history == 0:
-                    inputs[4 * i] = 0
-                    inputs[4 * i + 1] = 0
-                    inputs[4 * i + 2] = 0
-                else:
-                    q = np.int64(maps[i * HISTORY_STATES + history]) >> 16
-                    inputs[4 * i] = stretch(q)
-                    inputs[4 * i + 1] = (q - 32768) >> 4
-                    inputs[4 * i + 2] = stretch(entry >> 16)
-                head = np.int64(table[first[i]]) & 0xFFFF
-                count = head & 0xFF
-                last = (head >> 8) | 256
-                if count > 0 and (last >> (8 - bitpos)) == partial:
-                    index = (i * RUN_CONTEXTS + min(count, 31)) * 2 + ((last >> (7 - bitpos)) & 1)
-                    run_index[i] = index
-                    inputs[4 * i + 3] = stretch(np.int64(runs[index]) >> 16)
-                else:
-                    run_index[i] = -1
-                    inputs[4 * i + 3] = 0
+            predict_slots(table, maps, base, slot, map_index, inputs, node)
             match_bit = 0
             for m in range(MATCHERS):
-                place = 4 * CONTEXTS + 2 * m
+                place = PER_CONTEXT * CONTEXTS + 2 * m
                 match_index[m] = -1
                 inputs[place] = 0
                 inputs[place + 1] = 0
@@ -282,12 +280,12 @@ def run(decoding, data, payload, start, line_bits, table, maps, runs, weights, f
             select[6] = 256 + 16 * 24 + 512 + 64 + 256 + min(column, 63) * 4 + (0 if bracket == 0 else 1 + (bracket >> 5 & 1))
             for k in range(SETS):
                 row = select[k] * INPUTS_PADDED
-                x = mix(weights[row : row + INPUTS_PADDED], inputs)
+                x = mix(weights, row, inputs)
                 finals[k] = x
                 probabilities[k] = squash(x)
             finals[7] = 256
             final_row = (partial if match_bit == 0 else 255 + match_bit * 16 + mlen) * 8
-            x = mix(final_weights[final_row : final_row + 8], finals)
+            x = mix(final_weights, final_row, finals)
             p_final = squash(x)
             r0 = refine(refiner, partial + 256 * match_bit, x, used, 0)
             r1 = refine(refiner, 1024 + partial + 256 * c1, x, used, 1)
@@ -301,21 +299,14 @@ def run(decoding, data, payload, start, line_bits, table, maps, runs, weights, f
                 bit = (np.int64(data[pos]) >> (7 - bitpos)) & 1
                 encode_bit(encoder, body, bit, p)
             # --- update
-            for i in range(CONTEXTS):
-                s = slot[i]
-                entry = np.int64(table[s])
-                history = i * HISTORY_STATES + (entry & 1023)
-                maps[history] = map_update(np.int64(maps[history]), bit, 255)
-                table[s] = slot_update(entry, bit, 40)
-                if run_index[i] >= 0:
-                    runs[run_index[i]] = map_update(np.int64(runs[run_index[i]]), bit, 255)
+            update_slots(table, maps, slot, map_index, bit)
             for m in range(MATCHERS):
                 if match_index[m] >= 0:
                     match_maps[match_index[m]] = map_update(np.int64(match_maps[match_index[m]]), bit, 255)
             for k in range(SETS):
                 row = select[k] * INPUTS_PADDED
-                train(weights[row : row + INPUTS_PADDED], inputs, (bit << 16) - probabilities[k], 14)
-            train(final_weights[final_row : final_row + 8], finals, (bit << 16) - p_final, 4)
+                train(weights, row, inputs, (bit << 16) - probabilities[k], RATE)
+            train(final_weights, final_row, finals, (bit << 16) - p_final, 4)
             refine_update(refiner, used[0], bit, 6)
             refine_update(refiner, used[1], bit, 6)
             refine_update(refiner, used[2], bit, 6)
@@ -323,15 +314,6 @@ def run(decoding, data, payload, start, line_bits, table, maps, runs, weights, f
             node = node * 2 + bit
         byte = partial & 255
         data[pos] = byte
-        for i in range(CONTEXTS):
-            entry = np.int64(table[first[i]])
-            head = entry & 0xFFFF
-            if head >> 8 == byte and head & 0xFF > 0:
-                if head & 0xFF < 255:
-                    head += 1
-            else:
-                head = byte << 8 | 1
-            table[first[i]] = (entry & 0xFFFF0000) | head
     if decoding:
         return size
     return finish(encoder, body) + start
@@ -369,16 +351,11 @@ class OctetsCodec:
 def run_model(decoding: bool, data, payload, start: int, bits: int) -> int:
     table = new_table(bits)
     maps = np.tile(HISTORY_FIRST, CONTEXTS)
-    runs = np.zeros((CONTEXTS, RUN_CONTEXTS, 2), np.uint32)
-    for count in range(RUN_CONTEXTS):
-        runs[:, count, 1] = (((2 * count + 2) << 22) // (2 * count + 3)) << 10
-        runs[:, count, 0] = ((1 << 22) // (2 * count + 3)) << 10
     rows = 256 + 16 * 24 + 512 + 64 + 256 + 256
     weights = np.full(rows * INPUTS_PADDED, 65536 * 3 // 20, np.int32)
-    weights.reshape(rows, -1)[:, 1::4] = 0
-    weights.reshape(rows, -1)[:, 2::4] = 65536 // 20
+    weights.reshape(rows, -1)[:, CONTEXTS:2*CONTEXTS] = 0
     final_weights = np.full(320 * 8, 65536 // SETS, np.int32)
     final_weights[7::8] = 0
     refiner = new_refiner(1024 + 2 * 65536)
     heads = np.zeros((2, 1 << max(8, min(18, data.size.bit_length()))), np.int32)
-    return run(decoding, data, payload, start, bits, table, maps, runs.ravel(), weights, final_weights, refiner, heads)
+    return run(decoding, data, payload, start, bits, table, maps, weights, final_weights, refiner, heads)

@@ -11,14 +11,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from foretell.entropy.counters import HISTORY_TOTAL
+
 LINE = 16
 _WAYS = 4
 
 
-def new_table(line_bits: int) -> NDArray[np.uint32]:
+def new_table(line_bits: int) -> NDArray[np.uint16]:
     """Empty table of 2**line_bits lines, aligned to 64 bytes."""
-    raw = np.zeros((LINE << line_bits) + LINE, np.uint32)
-    skip = (-raw.ctypes.data % 64) // 4
+    raw = np.zeros((LINE << line_bits) + 32, np.uint16)
+    skip = (-raw.ctypes.data % 64) // 2
     return raw[skip : skip + (LINE << line_bits)]
 
 
@@ -30,7 +32,7 @@ def hash_pair(a: int, b: int) -> int:
 
 
 @njit(cache=True, inline="always")
-def find_line(table: NDArray[np.uint32], mask: int, context: int) -> int:
+def find_line(table: NDArray[np.uint16], mask: int, context: int) -> int:
     """Offset of the line of a 32-bit context; an unknown context evicts a little used neighbour."""
     h = context * 0x61C88647
     check = (h >> 12) & 0xFFFF
@@ -39,15 +41,27 @@ def find_line(table: NDArray[np.uint32], mask: int, context: int) -> int:
     least = 1 << 40
     for way in range(_WAYS):
         offset = (start ^ way) * LINE
-        head = np.int64(table[offset])
-        first = np.int64(table[offset + 1])
-        if (head >> 16) == check and first != 0:
+        if np.int64(table[np.uintp(offset)]) == check:
             return offset
-        worth = (first >> 10) & 63
+        worth = np.int64(HISTORY_TOTAL[np.uintp(table[np.uintp(offset + 1)])])
         if worth < least:
             least = worth
             best = offset
-    table[best] = check << 16
+    table[np.uintp(best)] = check
     for entry in range(1, LINE):
-        table[best + entry] = 1 << 31
+        table[np.uintp(best + entry)] = 0
     return best
+
+
+@njit(cache=True)
+def find_lines(
+    table: NDArray[np.uint16], mask: int, contexts: NDArray[np.int64], salt: int, lines: NDArray[np.int64]
+) -> None:
+    """Find the lines of all contexts, each hashed with ``salt``; the first pass only warms the cache."""
+    for i in range(contexts.size):
+        h = hash_pair(contexts[i], salt)
+        lines[i] = h
+        warm = ((h * 0x61C88647) >> 28) & mask
+        table[np.uintp(warm * LINE + 2)] |= np.uint16(0)
+    for i in range(contexts.size):
+        lines[i] = find_line(table, mask, lines[i])

@@ -1,12 +1,11 @@
 """Adaptive probabilities and bit histories, the memory of a context-mixing model.
 
-Three kinds of memory, all integers:
+Two kinds of memory, all integers:
 
 - A *map entry* is a uint32: a 22-bit probability of a one and a 10-bit count of observations. Its step is
   one over the count until the count reaches a limit.
 - A *bit history* is a state number below 1024: up to six bits it stands for the exact sequence, later for
   bounded counts of zeros and ones and the last two bits. A history predicts through a map entry of its own.
-- A *slot* is a uint32 of a context's table: 16 bits of probability, 6 bits of count, 10 bits of history.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ def _fold(bits: str) -> tuple[int, int, int]:
 
 
 @cache
-def _histories() -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
+def _histories() -> tuple[NDArray[np.uint16], NDArray[np.uint32], NDArray[np.uint8]]:
     """Successors of every state, and the first map entry of every state."""
     exact = [""] + [format(value, f"0{n}b") for n in range(1, EXACT_BITS + 1) for value in range(1 << n)]
     numbers: dict[str | tuple[int, int, int], int] = {bits: number for number, bits in enumerate(exact)}
@@ -82,10 +81,12 @@ def _histories() -> tuple[NDArray[np.uint16], NDArray[np.uint32]]:
     entries = np.full(HISTORY_STATES, 1 << 31, np.uint32)
     for number, (zeros, ones) in enumerate(counts):
         entries[number] = (((4 * ones + 1) << 22) // (4 * (zeros + ones) + 2)) << 10
-    return table.ravel(), entries
+    totals = np.zeros(HISTORY_STATES, np.uint8)
+    totals[: len(queue)] = [zeros + ones for zeros, ones in counts]
+    return table.ravel(), entries, totals
 
 
-HISTORY_NEXT, HISTORY_FIRST = _histories()
+HISTORY_NEXT, HISTORY_FIRST, HISTORY_TOTAL = _histories()
 """``HISTORY_NEXT[2 * state + bit]`` follows a state; ``HISTORY_FIRST[state]`` is its first map entry."""
 
 DIVISORS = np.array([(1 << DIVISOR_BITS) * 2 // (2 * n + 3) for n in range(1024)], dtype=np.int32)
@@ -94,21 +95,8 @@ DIVISORS = np.array([(1 << DIVISOR_BITS) * 2 // (2 * n + 3) for n in range(1024)
 
 @njit(cache=True, inline="always")
 def map_update(entry: int, bit: int, limit: int) -> int:
-    """Map entry after a bit; its count stops at ``limit``."""
+    """Map entry after a bit; its count stops at ``limit``. The probability stays in [0, 2**22)."""
     count = entry & 1023
     p = entry >> 10
-    p += (((bit << 22) - p) * DIVISORS[count]) >> DIVISOR_BITS
-    if count < limit:
-        count += 1
-    return (min(max(p, 64), (1 << 22) - 64) << 10) | count
-
-
-@njit(cache=True, inline="always")
-def slot_update(slot: int, bit: int, limit: int) -> int:
-    """Slot after a bit; the count of its probability stops at ``limit``."""
-    p = slot >> 16
-    count = (slot >> 10) & 63
-    p += (((bit << 16) - p) * DIVISORS[count]) >> DIVISOR_BITS
-    if count < limit:
-        count += 1
-    return (min(max(p, 16), 65520) << 16) | (count << 10) | HISTORY_NEXT[2 * (slot & 1023) + bit]
+    p += (((bit << 22) - p) * DIVISORS[np.uintp(count)]) >> DIVISOR_BITS
+    return (p << 10) | (count + (1 if count < limit else 0))

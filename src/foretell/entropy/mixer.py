@@ -23,21 +23,24 @@ _REFINE_SPACING = 192
 
 
 @njit(cache=True, inline="always")
-def mix(weights: NDArray[np.int32], inputs: NDArray[np.int32]) -> int:
-    """Logistic value of the weighted sum of inputs; both arrays have one length."""
+def mix(weights: NDArray[np.int32], start: int, inputs: NDArray[np.int32]) -> int:
+    """Logistic value of the weighted sum of inputs; the row of weights begins at ``start``."""
     total = np.int32(0)
     for i in range(inputs.size):
-        total = np.int32(total + np.int32(np.int32(weights[i] * inputs[i]) >> 8))
+        product = np.int32(weights[np.uintp(start + i)] * inputs[i])
+        total = np.int32(total + np.int32(product >> 8))
     return min(max((total + 128) >> 8, -STRETCH_LIMIT), STRETCH_LIMIT)
 
 
 @njit(cache=True, inline="always")
-def train(weights: NDArray[np.int32], inputs: NDArray[np.int32], error: int, rate: int) -> None:
-    """Move weights by inputs x error; ``error`` is 65536 (bit - p), ``rate`` is in 2**-14."""
+def train(weights: NDArray[np.int32], start: int, inputs: NDArray[np.int32], error: int, rate: int) -> None:
+    """Move a row by inputs x error; ``error`` is 65536 (bit - p), ``rate`` is in 2**-14."""
     step = np.int32((error * rate) >> 8)
     for i in range(inputs.size):
-        change = np.int32(np.int32(np.int32(inputs[i] * step) + np.int32(1 << 13)) >> 14)
-        weights[i] = min(max(np.int32(weights[i] + change), np.int32(-WEIGHT_LIMIT)), np.int32(WEIGHT_LIMIT))
+        product = np.int32(inputs[i] * step)
+        change = np.int32(np.int32(product + np.int32(1 << 13)) >> 14)
+        weight = np.int32(weights[np.uintp(start + i)] + change)
+        weights[np.uintp(start + i)] = min(max(weight, np.int32(-WEIGHT_LIMIT)), np.int32(WEIGHT_LIMIT))
 
 
 def new_refiner(contexts: int) -> NDArray[np.int32]:
