@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import xxhash
-
 from foretell.archive.layout import corrupt
-from foretell.archive.records import Frame
+from foretell.archive.records import Frame, frame_checksum
 from foretell.codecs.base import CODEC_NAMES
 from foretell.codecs.toolbox import Toolbox
 from foretell.errors import CorruptArchiveError, ForetellError, MemoryLimitError
@@ -70,7 +68,7 @@ def _decode_one(frame: Frame, tools: Toolbox) -> bytes | CorruptArchiveError:
 
 
 def _checked(frame: Frame, raw: bytes) -> bytes | CorruptArchiveError:
-    if len(raw) == frame.head.size and xxhash.xxh3_64_intdigest(raw) == frame.checksum:
+    if len(raw) == frame.head.size and frame_checksum(raw, frame.payload) == frame.checksum:
         return raw
     return _damage(frame)
 

@@ -185,7 +185,7 @@ def parse_head(data: bytes, position: int = 0, frame: int | None = None) -> tupl
 
 
 def pack_frame_header(head: RecordHead, checksum: int) -> bytes:
-    """Head, XXH3-64 of the raw bytes, and a check of both."""
+    """Head, checksum of the frame, and a check of both."""
     body = pack_head(head) + struct.pack("<Q", checksum)
     return body + check_16(body)
 

@@ -15,6 +15,14 @@ from foretell.archive.source import Source, Writable
 from foretell.codecs.base import REPEAT, STORED, EncodedFrame
 
 
+def frame_checksum(raw: bytes | memoryview, payload: bytes) -> int:
+    """XXH3-64 of the raw bytes, seeded with the XXH3-64 of the payload.
+
+    The seed makes it notice changes of the payload that do not change what it decodes to.
+    """
+    return xxhash.xxh3_64_intdigest(raw, xxhash.xxh3_64_intdigest(payload))
+
+
 class RecordWriter:
     """Writes one archive, record by record, without ever seeking."""
 
@@ -45,7 +53,7 @@ class RecordWriter:
         """Write a frame, given its raw bytes too."""
         head = layout.frame_head(encoded.codec_id, encoded.raw_size, len(encoded.payload))
         self._digest.update(raw)
-        self._put(layout.pack_frame_header(head, xxhash.xxh3_64_intdigest(raw)))
+        self._put(layout.pack_frame_header(head, frame_checksum(raw, encoded.payload)))
         self._put(encoded.payload)
         self._index += layout.pack_head(head)
 
@@ -78,7 +86,7 @@ class ModelReference:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame as read: its number over the whole input, head, XXH3-64 of the raw bytes, payload."""
+    """A frame as read: its number over the whole input, head, checksum, payload."""
 
     number: int
     head: RecordHead
@@ -160,7 +168,7 @@ def _read_frame(source: Source, head: RecordHead, raw_head: bytes, frame: int) -
 
 
 def parse_frame_header(header: bytes, frame: int) -> int:
-    """XXH3-64 from a whole frame header, checked."""
+    """Checksum of the frame from its whole header, which is checked."""
     if layout.check_16(header[: -layout.CHECK_SIZE]) != header[-layout.CHECK_SIZE :]:
         raise corrupt("its header is damaged", frame)
     (checksum,) = struct.unpack("<Q", header[-layout.CHECK_SIZE - layout.HASH_SIZE : -layout.CHECK_SIZE])

@@ -92,7 +92,7 @@ def _text_by_name(name: str, level: int) -> tuple[Model, TextFrameCodec]:
 def _text_by_digest(digest: bytes, level: int) -> tuple[Model, TextFrameCodec]:
     model = load_model_by_digest(digest)
     if model.digest != digest:
-        raise CorruptArchiveError(
+        raise ModelError(
             f"model {model.name} has digest {model.digest.hex()[:12]}, the archive needs {digest.hex()[:12]}",
             "remove the model from the cache and pull it again",
         )
