@@ -49,6 +49,7 @@ def encode_segment(
                 frames.append(EncodedFrame(len(piece), REPEAT, piece[:1]))
             else:
                 frames += _encode(piece, settings, tools, progress)
+    frames = _join_stored(frames)
     if settings.verify:
         verify(data, frames, tools)
     return frames
@@ -56,6 +57,17 @@ def encode_segment(
 
 def _stored(data: bytes) -> EncodedFrame:
     return EncodedFrame(len(data), STORED, data)
+
+
+def _join_stored(frames: list[EncodedFrame]) -> list[EncodedFrame]:
+    """Make one frame of neighbouring stored ones."""
+    joined: list[EncodedFrame] = []
+    for codec_id, group in groupby(frames, lambda frame: frame.codec_id):
+        if codec_id == STORED:
+            joined.append(_stored(b"".join(frame.payload for frame in group)))
+        else:
+            joined += group
+    return joined
 
 
 def _encode(data: bytes, settings: Settings, tools: Toolbox, progress: Progress | None) -> list[EncodedFrame]:
