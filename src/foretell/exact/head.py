@@ -13,7 +13,7 @@ from foretell.exact.arithmetic import LOG2_E, exp2_negative, from_order_key, ord
 from foretell.exact.compiled import compiled
 from foretell.exact.product import product_at
 
-HEAD_ROWS = 6
+HEAD_ROWS = 24
 """Rows that go through the head together."""
 _LOWEST = np.int32(-(2**31) + 1)
 

@@ -7,7 +7,12 @@ rotated by its inverse once, offline (:func:`rotate_weights`), so products are u
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from foretell.exact.arithmetic import ACTIVATION_LIMIT, WEIGHT_LIMIT, largest_magnitude, round_even
@@ -27,12 +32,50 @@ def block_size(width: int) -> int:
     return int(np.gcd(width, HADAMARD))
 
 
+def _butterflies(builder: Any, rows: list[Any]) -> list[Any]:
+    """Walsh-Hadamard transform of 64 values in eight vectors of eight: strides 1, 2, 4 inside, 8, 16, 32 across."""
+    vector, index = rows[0].type, ir.VectorType(ir.IntType(32), 8)
+    undefined = ir.Constant(vector, ir.Undefined)
+    for half in (1, 2, 4):
+        partners = ir.Constant(index, [lane ^ half for lane in range(8)])
+        signs = ir.Constant(vector, [-1.0 if lane & half else 1.0 for lane in range(8)])
+        swapped = [builder.shuffle_vector(row, undefined, partners) for row in rows]
+        rows = [builder.fadd(other, builder.fmul(row, signs)) for row, other in zip(rows, swapped, strict=True)]
+    for half in (1, 2, 4):
+        sums = [
+            builder.fsub(rows[i ^ half], row) if i & half else builder.fadd(row, rows[i ^ half])
+            for i, row in enumerate(rows)
+        ]
+        rows = sums
+    return rows
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def _hadamard_64(_context, address):  # type: ignore[no-untyped-def]
+    """Transform 64 float32 at ``address`` in place; the same sums as the loops of :func:`hadamard`."""
+
+    def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        vector = ir.VectorType(ir.FloatType(), 8)
+        base = builder.inttoptr(args[0], vector.as_pointer())
+        pointers = [builder.gep(base, [ir.IntType(64)(i)]) for i in range(8)]
+        rows = [builder.load(pointer, align=4) for pointer in pointers]
+        for row, pointer in zip(_butterflies(builder, rows), pointers, strict=True):
+            builder.store(row, pointer, align=4)
+        return context.get_dummy_value()
+
+    return types.void(address), generate
+
+
 @compiled
 def hadamard(x: NDArray[np.float32], block: int) -> None:
-    """Unnormalised Walsh-Hadamard transform of each block of a row, in place.
+    """Unnormalised Walsh-Hadamard transform of each block of a contiguous row, in place.
 
     The order of the butterflies is part of the contract: strides 1, 2, 4, ... inside each block.
     """
+    if block == HADAMARD:
+        for start in range(0, x.size, HADAMARD):
+            _hadamard_64(x.ctypes.data + start * 4)
+        return
     for start in range(0, x.size, block):
         half = 1
         while half < block:
