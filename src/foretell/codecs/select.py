@@ -16,7 +16,6 @@ SEGMENT_BYTES = 1 << 22
 
 Progress = Callable[[int], None]
 
-_TEXT_BATCH = 4
 FRAME_COST = 16
 """Bytes that a frame costs besides its payload, about."""
 MODEL_COST = 39
@@ -93,15 +92,14 @@ def _smaller(first: list[EncodedFrame], second: list[EncodedFrame]) -> list[Enco
 
 
 def _encode_text(data: bytes, tools: Toolbox, progress: Progress | None) -> list[EncodedFrame]:
-    """Text frames, a few at a time so that progress can be told."""
+    """Text frames, one at a time so that progress can be told."""
     size = tools.text().frame_bytes
-    pieces = [data[start : start + size] for start in range(0, len(data), size)]
     frames = []
-    for first in range(0, len(pieces), _TEXT_BATCH):
-        batch = pieces[first : first + _TEXT_BATCH]
-        frames += _code(batch, TEXT, tools)
+    for start in range(0, len(data), size):
+        piece = data[start : start + size]
+        frames += _code([piece], TEXT, tools)
         if progress:
-            progress(sum(map(len, batch)))
+            progress(len(piece))
     return frames
 
 

@@ -12,8 +12,6 @@ from foretell.codecs.parallel import ParallelCodec
 from foretell.errors import CorruptArchiveError, ModelError
 from foretell.exact.threads import thread_count
 
-_TEXT_BATCH = 64
-
 
 class Model(Protocol):
     """What is asked of a language model here: its name and the SHA-256 of all that decides its output."""
@@ -150,4 +148,5 @@ class Toolbox:
 
     def batch_frames(self, codec_id: int) -> int:
         """Most frames that are worth decoding in one call."""
-        return _TEXT_BATCH if codec_id == TEXT else thread_count()
+        # A text frame fills all cores by itself; other codecs use one thread for each frame.
+        return 1 if codec_id == TEXT else thread_count()
