@@ -22,7 +22,7 @@ def open_input(path: str) -> Iterator[tuple[BinaryIO, int | None]]:
     """Open a file, or standard input for ``-``; also gives the size where it is known."""
     if path == STANDARD:
         if sys.stdin.buffer.isatty():
-            raise ForetellError("standard input is a terminal", "name a file or send data through a pipe")
+            raise ForetellError("is a terminal", "name a file or use a pipe", path="standard input")
         yield sys.stdin.buffer, None
         return
     if os.path.isdir(path):
@@ -67,7 +67,7 @@ def open_output(path: str, *, force: bool, binary: bool, like: str | None = None
     if path == STANDARD:
         if binary and sys.stdout.buffer.isatty() and not force:
             raise ForetellError(
-                "standard output is a terminal", "write to a file with -o, or force it with -f", path=path
+                "is a terminal", "write to a file with -o, or force it with -f", path="standard output"
             )
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
