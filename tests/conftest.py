@@ -24,7 +24,7 @@ class FakeTextCodec:
     id = 3
     frame_bytes = 4096
 
-    def __init__(self, model: toolbox.Model, level: int) -> None:
+    def __init__(self, model: FakeModel, level: int) -> None:
         self.level = level
 
     def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:

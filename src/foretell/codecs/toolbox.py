@@ -5,19 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from foretell.codecs.base import OCTETS, REPEAT, TEXT, FrameCodec
 from foretell.codecs.parallel import ParallelCodec
 from foretell.errors import CorruptArchiveError, ModelError
 from foretell.exact.threads import thread_count
 
-
-class Model(Protocol):
-    """What is asked of a language model here: its name and the SHA-256 of all that decides its output."""
-
-    name: str
-    digest: bytes
+if TYPE_CHECKING:
+    from foretell.models.decoder import Decoder
 
 
 class TextFrameCodec(FrameCodec, Protocol):
@@ -26,28 +22,28 @@ class TextFrameCodec(FrameCodec, Protocol):
     frame_bytes: int
 
 
-def load_model(name: str) -> Model:
+def load_model(name: str) -> Decoder:
     """Model of a registry name or path."""
     with _torch_explained():
         from foretell.models import registry
 
-    return cast(Model, registry.load(name))
+    return registry.load(name)
 
 
-def load_model_by_digest(digest: bytes) -> Model:
+def load_model_by_digest(digest: bytes) -> Decoder:
     """Model that an archive names."""
     with _torch_explained():
         from foretell.models import registry
 
-    return cast(Model, registry.load_by_digest(digest))
+    return registry.load_by_digest(digest)
 
 
-def new_text_codec(model: Model, level: int) -> TextFrameCodec:
+def new_text_codec(model: Decoder, level: int) -> TextFrameCodec:
     """Text codec of a model at a level."""
     with _torch_explained():
         from foretell.codecs.text import TextCodec
 
-    return cast(TextFrameCodec, TextCodec(model, level))
+    return TextCodec(model, level)
 
 
 @contextlib.contextmanager
@@ -81,13 +77,13 @@ def _new_octets(level: int) -> FrameCodec:
 
 # The last text codec is kept: concatenated archives mostly share a model, and so do files of one command.
 @lru_cache(maxsize=1)
-def _text_by_name(name: str, level: int) -> tuple[Model, TextFrameCodec]:
+def _text_by_name(name: str, level: int) -> tuple[Decoder, TextFrameCodec]:
     model = load_model(name)
     return model, new_text_codec(model, level)
 
 
 @lru_cache(maxsize=1)
-def _text_by_digest(digest: bytes, level: int) -> tuple[Model, TextFrameCodec]:
+def _text_by_digest(digest: bytes, level: int) -> tuple[Decoder, TextFrameCodec]:
     model = load_model_by_digest(digest)
     if model.digest != digest:
         raise ModelError(
@@ -118,7 +114,7 @@ class Toolbox:
         self.level = level
         self._wanted = model
         self._codecs: dict[int, FrameCodec] = {}
-        self.model: Model | None = None
+        self.model: Decoder | None = None
 
     def codec(self, codec_id: int) -> FrameCodec:
         """Codec of a number."""
