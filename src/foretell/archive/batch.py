@@ -74,6 +74,9 @@ def _checked(frame: Frame, raw: bytes) -> bytes | CorruptArchiveError:
 
 
 def _damage(frame: Frame, cause: Exception | None = None) -> CorruptArchiveError:
-    error = corrupt(f"{frame.head.size} bytes of {CODEC_NAMES[frame.head.kind]} are damaged", frame.number)
+    what = f"{frame.head.size} bytes of {CODEC_NAMES[frame.head.kind]} are damaged"
+    if cause is not None:
+        what += f" ({type(cause).__name__}: {cause})"
+    error = corrupt(what, frame.number)
     error.__cause__ = cause
     return error
