@@ -72,7 +72,9 @@ def _histories() -> tuple[NDArray[np.uint16], NDArray[np.uint32], NDArray[np.uin
                 queue.append(following)
             row.append(numbers[following])
         successors.append(row)
-        zeros, ones = (state[0], state[1]) if not isinstance(state, str) else _fold(state)[:2] if state else (0, 0)
+        zeros, ones = (
+            (state[0], state[1]) if not isinstance(state, str) else _fold(state)[:2] if state else (0, 0)
+        )
         counts.append((zeros, ones))
     if len(queue) > HISTORY_STATES:
         raise AssertionError(f"{len(queue)} history states do not fit {HISTORY_STATES}")
@@ -99,4 +101,5 @@ def map_update(entry: int, bit: int, limit: int) -> int:
     count = entry & 1023
     p = entry >> 10
     p += (((bit << 22) - p) * DIVISORS[np.uintp(count)]) >> DIVISOR_BITS
-    return (p << 10) | (count + (1 if count < limit else 0))
+    updated: int = (p << 10) | (count + (1 if count < limit else 0))
+    return updated

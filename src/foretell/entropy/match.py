@@ -1,4 +1,4 @@
-"""Match model: where did this text occur before, and what came next?
+"""Match model: an earlier occurrence of the last bytes foretells the next one.
 
 A matcher follows one earlier position through the data. It predicts the byte found there with a strength that
 it learns for each length of agreement. After a wrong prediction it keeps following (records often differ in
@@ -39,7 +39,12 @@ def length_step(length: int) -> int:
 
 @njit(cache=True)
 def match_next(
-    state: NDArray[np.int64], heads: NDArray[np.int32], data: NDArray[np.uint8], pos: int, key: int, least: int
+    state: NDArray[np.int64],
+    heads: NDArray[np.int32],
+    data: NDArray[np.uint8],
+    pos: int,
+    key: int,
+    least: int,
 ) -> None:
     """Move a matcher past ``data[pos - 1]``; ``key`` hashes the last ``least`` bytes into ``heads``."""
     if state[POINTER] > 0:

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from foretell.entropy.logistic import STRETCH_LIMIT, squash, stretch
+from foretell.entropy.logistic import STRETCH_LIMIT, squash
 
 WEIGHT_ONE = 1 << 16
 WEIGHT_LIMIT = (1 << 19) - 1
@@ -29,7 +29,8 @@ def mix(weights: NDArray[np.int32], start: int, inputs: NDArray[np.int32]) -> in
     for i in range(inputs.size):
         product = np.int32(weights[np.uintp(start + i)] * inputs[i])
         total = np.int32(total + np.int32(product >> 8))
-    return min(max((total + 128) >> 8, -STRETCH_LIMIT), STRETCH_LIMIT)
+    x: int = min(max((total + 128) >> 8, -STRETCH_LIMIT), STRETCH_LIMIT)
+    return x
 
 
 @njit(cache=True, inline="always")
@@ -58,16 +59,11 @@ def refine(table: NDArray[np.int32], context: int, x: int, used: NDArray[np.int6
     index = context * REFINE_STEPS + low
     used[which] = index + (1 if high_share >= _REFINE_SPACING // 2 else 0)
     p = table[index] * (_REFINE_SPACING - high_share) + table[index + 1] * high_share
-    return min(max(p // (_REFINE_SPACING << 6), 1), 65535)
+    refined: int = min(max(p // (_REFINE_SPACING << 6), 1), 65535)
+    return refined
 
 
 @njit(cache=True, inline="always")
 def refine_update(table: NDArray[np.int32], index: int, bit: int, shift: int) -> None:
     """Move the remembered point towards the bit."""
     table[index] += ((bit << 22) - table[index]) >> shift
-
-
-__all__ = [
-    "REFINE_STEPS", "WEIGHT_LIMIT", "WEIGHT_ONE", "mix", "new_refiner", "refine", "refine_update", "squash",
-    "stretch", "train",
-]
