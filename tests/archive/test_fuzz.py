@@ -45,7 +45,7 @@ def outcomes(blob: bytes) -> list[bytes | None]:
     return results
 
 
-@pytest.mark.parametrize("rounds", [500, pytest.param(50_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("rounds", [500, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_mutated_archives_are_refused_or_whole(small_archive, original, rounds):
     rng = random.Random(rounds)
     for _ in range(rounds):
