@@ -106,7 +106,8 @@ def test_damage_names_the_frame(small_archive):
     entry = read_index(io.BytesIO(small_archive)).entries[3]
     damaged = bytearray(small_archive)
     damaged[entry.offset + entry.head.head_size + 3] ^= 1
-    with pytest.raises(CorruptArchiveError, match=r"frame 3: 42 bytes of text are damaged \(error: .*\); the file"):
+    line = r"frame 3: 42 bytes of text are damaged \(error: .*\); the file"
+    with pytest.raises(CorruptArchiveError, match=line):
         foretell.decompress(damaged)
 
 
