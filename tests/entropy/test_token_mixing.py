@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from foretell.entropy.binary import finish, new_decoder, new_encoder
-from foretell.entropy.token_mixing import TokenMixer, decode_token, encode_token, new_mixer
+from foretell.entropy.token_mixing import decode_token, encode_token
+from foretell.entropy.token_state import TokenMixer, new_mixer
 from foretell.entropy.token_tree import (
     MOST_DECISIONS,
     TokenTree,
@@ -121,3 +124,19 @@ def test_garbage_decodes_to_some_tokens(size: int) -> None:
     decoder = new_decoder(data)
     for index in range(1200):
         assert 0 <= decode_token(mixer, index % 3, frequencies, totals, decoder, data) < tree.leaves
+
+
+def test_the_format_has_not_changed() -> None:
+    tree = vocabulary()
+    mixer = new_mixer(tree, 200, 3)
+    encoder, out = new_encoder(), np.zeros(20000, np.uint8)
+    stretches = np.zeros(MOST_DECISIONS, np.int32)
+    totals = np.zeros(frequency_blocks(tree.leaves), np.int64)
+    for index in range(600):
+        leaf = (index * index // 7 + index % 5 * 40) % tree.leaves
+        frequencies = 1 + (np.arange(tree.leaves) * 2654435761 + index) % 1000
+        index_frequencies(frequencies.astype(np.uint32), totals)
+        path_stretches(tree.arrays, frequencies.astype(np.uint32), totals, leaf, stretches)
+        encode_token(mixer, index % 3, leaf, stretches, encoder, out)
+    digest = hashlib.sha256(out[: finish(encoder, out)].tobytes()).hexdigest()
+    assert digest[:16] == "c0f70eb12a685ac9"
