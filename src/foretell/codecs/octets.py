@@ -2,9 +2,9 @@
 
 Every byte is coded as eight binary decisions, most significant bit first. For each decision 31 contexts give
 two predictions each (what usually followed the bit history that this context has seen here), two match models
-give two each, seven gated mixers weigh all of them, a last mixer weighs the seven results, and three refinement
-tables correct the outcome. All parts learn after every bit. The decoder runs the same function as the encoder
-and differs only in where the bit comes from. ``docs/octets-format.md`` has all the details.
+give two each, seven gated mixers weigh all of them, a last mixer weighs the seven results, and three
+refinement tables correct the outcome. All parts learn after every bit. The decoder runs the same function as
+the encoder and differs only in where the bit comes from. ``docs/octets-format.md`` has all the details.
 
 A payload is one header byte (bits 0-3 the level, bit 4 the binary profile) and the arithmetic code.
 """
@@ -40,7 +40,7 @@ from foretell.entropy.match import (
     length_step,
     match_next,
 )
-from foretell.entropy.mixer import mix, new_refiner, refine, refine_update, train
+from foretell.entropy.mixer import REFINE_STEPS, mix, refine, refine_update, train
 from foretell.entropy.octet_contexts import (
     ABOVE_BYTE,
     BRACKET,
@@ -67,6 +67,8 @@ _SET_ROWS: Final = (256, LENGTH_STEPS * 24, 256, 256, 7 * 8, 256, 256)
 _SET_STARTS: Final = tuple(sum(_SET_ROWS[:k]) for k in range(SETS))
 MIXER_ROWS: Final = sum(_SET_ROWS)
 FIRST_WEIGHT: Final = 65536 // 10
+LEAST_ERROR: Final = 96
+"""Smaller errors (of 65536) hardly move weights; predictable data skip the work."""
 
 _REFINE_STARTS: Final = (0, 3 * 256, 3 * 256 + 65536)
 _REFINERS: Final = 3 * 256 + 2 * 65536
@@ -214,7 +216,8 @@ def _learn_all(
 ) -> None:
     for k in range(SETS):
         error = (bit << 16) - decision[_SET_P + k]
-        train(weights, decision[_MIXER_ROW + k] * INPUTS, inputs, error, rate)
+        if abs(error) >= LEAST_ERROR:
+            train(weights, decision[_MIXER_ROW + k] * INPUTS, inputs, error, rate)
     train(final_weights, decision[_FINAL_ROW], finals, (bit << 16) - decision[_MIXED], 20)
     for k in range(3):
         refine_update(refiner, decision[_REFINE_AT + k], bit, _REFINE_SHIFT)
@@ -274,7 +277,7 @@ def _run(
     for pos in range(data.size):
         if not decoding and np.int64(encoder[POSITION]) + _ROOM > code.size:
             return -1
-        rate = 22 + (1 << 18) // (pos + 4096)
+        rate = 18 + (1 << 18) // (pos + 4096)
         leader = _follow_matches(matchers, heads, data, pos)
         step = length_step(matchers[leader, LENGTH])
         follow(state, data, pos, binary)
@@ -311,7 +314,7 @@ def _run_new_model(
     decoding: bool, level: int, binary: bool, data: NDArray[np.uint8], code: NDArray[np.uint8]
 ) -> int:
     """Run a model whose tables have the size that the level and the number of bytes ask for."""
-    line_bits = max(10, min((data.size * CONTEXTS).bit_length(), 14 + level))
+    line_bits = max(10, min((data.size * CONTEXTS).bit_length(), 15 + level))
     head_bits = max(8, min(data.size.bit_length(), 18 + level // 2))
     weights = np.full((MIXER_ROWS, INPUTS), FIRST_WEIGHT, np.int32)
     weights[:, CONTEXTS : 2 * CONTEXTS] = 0
@@ -326,7 +329,7 @@ def _run_new_model(
         np.tile(HISTORY_FIRST, CONTEXTS),
         weights.ravel(),
         final_weights.ravel(),
-        new_refiner(_REFINERS),
+        np.zeros(_REFINERS * REFINE_STEPS, np.int32),
         np.zeros((MATCHERS, 1 << head_bits), np.int32),
     )
     return size
@@ -344,7 +347,7 @@ class OctetsCodec:
     ----------
     level : int
         From 1 to 9. A higher level keeps more contexts of long inputs: the table of contexts takes at most
-        ``2 ** (19 + level)`` bytes. It hardly changes the speed.
+        ``2 ** (20 + level)`` bytes. It hardly changes the speed.
 
     Examples
     --------

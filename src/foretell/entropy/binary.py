@@ -59,9 +59,9 @@ def _split(state: NDArray[np.uint64], p: int) -> int:
     """Last value of the part of the interval that stands for a one."""
     width = state[HIGH] - state[LOW]
     probability = np.uint64(p)
-    return (
-        state[LOW] + (width >> _SHIFT) * probability + (((width & _FRACTION) * probability) >> _SHIFT)
-    )
+    share = (width >> _SHIFT) * probability + (((width & _FRACTION) * probability) >> _SHIFT)
+    middle: int = state[LOW] + share
+    return middle
 
 
 @njit(cache=True)
@@ -102,7 +102,7 @@ def decode_bit(state: NDArray[np.uint64], data: NDArray[np.uint8], p: int) -> in
 
 @njit(cache=True)
 def finish(state: NDArray[np.uint64], out: NDArray[np.uint8]) -> int:
-    """Write the fewest bytes that identify the interval (a decoder reads zeros after them); return the size."""
+    """Write the fewest bytes that identify the interval (zeros follow them); return the size."""
     position = np.int64(state[POSITION])
     for size in range(TAIL_BYTES + 1):
         keep = np.uint64(64 - 8 * size)
@@ -111,4 +111,5 @@ def finish(state: NDArray[np.uint64], out: NDArray[np.uint8]) -> int:
             break
     for index in range(size):
         out[position + index] = np.uint8((value >> (_TOP - np.uint64(8 * index))) & _LAST)
-    return position + size
+    total: int = position + size
+    return total

@@ -4,7 +4,7 @@ Two kinds of memory, all integers:
 
 - A *map entry* is a uint32: a 22-bit probability of a one and a 10-bit count of observations. Its step is
   one over the count until the count reaches a limit.
-- A *bit history* is a state number below 1024: up to six bits it stands for the exact sequence, later for
+- A *bit history* is a state number below 1024: up to eight bits it stands for the exact sequence, later for
   bounded counts of zeros and ones and the last two bits. A history predicts through a map entry of its own.
 """
 
@@ -17,7 +17,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 HISTORY_STATES = 1024
-EXACT_BITS = 6
+EXACT_BITS = 8
 """Histories up to this length are kept exactly."""
 
 _CAPS = (40, 32, 20, 14, 11, 9, 8, 7, 7)

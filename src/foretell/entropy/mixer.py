@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from foretell.entropy.logistic import STRETCH_LIMIT, squash
+from foretell.entropy.logistic import SQUASH, STRETCH_LIMIT
 
 WEIGHT_ONE = 1 << 16
 WEIGHT_LIMIT = (1 << 19) - 1
@@ -44,10 +44,16 @@ def train(weights: NDArray[np.int32], start: int, inputs: NDArray[np.int32], err
         weights[np.uintp(start + i)] = min(max(weight, np.int32(-WEIGHT_LIMIT)), np.int32(WEIGHT_LIMIT))
 
 
-def new_refiner(contexts: int) -> NDArray[np.int32]:
-    """Refinement tables that map every probability to itself, in 22 bits."""
-    row = [squash((step - 16) * _REFINE_SPACING) << 6 for step in range(REFINE_STEPS)]
-    return np.tile(np.array(row, dtype=np.int32), contexts)
+def _refine_identity() -> NDArray[np.int32]:
+    points = [
+        int(SQUASH[STRETCH_LIMIT + min((step - 16) * _REFINE_SPACING, STRETCH_LIMIT)])
+        for step in range(1, 33)
+    ]
+    return np.array([64, *(p << 6 for p in points)], dtype=np.int32)
+
+
+REFINE_IDENTITY = _refine_identity()
+"""22-bit probability at each interpolation point; tables hold what was learnt beyond it, at first 0."""
 
 
 @njit(cache=True, inline="always")
@@ -55,15 +61,18 @@ def refine(table: NDArray[np.int32], context: int, x: int, used: NDArray[np.int6
     """16-bit probability that a context has learnt for logistic value x; remembers the nearest point."""
     shifted = x + 16 * _REFINE_SPACING
     low = shifted // _REFINE_SPACING
-    high_share = shifted - low * _REFINE_SPACING
+    share = shifted - low * _REFINE_SPACING
     index = context * REFINE_STEPS + low
-    used[which] = index + (1 if high_share >= _REFINE_SPACING // 2 else 0)
-    p = table[index] * (_REFINE_SPACING - high_share) + table[index + 1] * high_share
-    refined: int = min(max(p // (_REFINE_SPACING << 6), 1), 65535)
+    used[which] = index + (1 if share >= _REFINE_SPACING // 2 else 0)
+    p0 = REFINE_IDENTITY[low] + table[index]
+    p1 = REFINE_IDENTITY[low + 1] + table[index + 1]
+    p = (p0 * (_REFINE_SPACING - share) + p1 * share) // (_REFINE_SPACING << 6)
+    refined: int = min(max(p, 1), 65535)
     return refined
 
 
 @njit(cache=True, inline="always")
 def refine_update(table: NDArray[np.int32], index: int, bit: int, shift: int) -> None:
     """Move the remembered point towards the bit."""
-    table[index] += ((bit << 22) - table[index]) >> shift
+    p = REFINE_IDENTITY[index % REFINE_STEPS] + table[index]
+    table[index] += ((bit << 22) - p) >> shift

@@ -2,7 +2,7 @@
 
 There are two profiles with the same number of contexts. *Text* follows words, fields, lines, the line above,
 indentation and keys; *binary* follows sparse bytes and records of a length that it finds by itself. Both
-share the last bytes (orders), the match model's expected byte and the bytes that followed earlier occurrences.
+share the last bytes (orders), the match model's byte and the bytes that followed earlier occurrences.
 """
 
 from __future__ import annotations
