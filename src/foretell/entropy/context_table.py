@@ -1,8 +1,8 @@
-"""Hashed table of contexts: one cache line of slots for each context and half byte.
+"""Hashed table of contexts: one line of bit histories for each context and half byte.
 
-A line has 16 uint32. Entry 0 holds a 16-bit check of the context and, in the line of the first half byte, the
-byte last seen in the context and the length of its run; entries 1 to 15 are the slots of the half byte's
-binary tree. A context that is not found takes the line, of four neighbours, that has been used least.
+A line has 16 uint16 (half a cache line). Entry 0 holds a check of the context, entries 1 to 15 the histories at
+the nodes of the half byte's binary tree. A context that is not found takes the line, of four neighbours, that
+has been used least.
 """
 
 from __future__ import annotations
@@ -57,11 +57,6 @@ def find_line(table: NDArray[np.uint16], mask: int, context: int) -> int:
 def find_lines(
     table: NDArray[np.uint16], mask: int, contexts: NDArray[np.int64], salt: int, lines: NDArray[np.int64]
 ) -> None:
-    """Find the lines of all contexts, each hashed with ``salt``; the first pass only warms the cache."""
+    """Find the lines of all contexts, each hashed with ``salt``."""
     for i in range(contexts.size):
-        h = hash_pair(contexts[i], salt)
-        lines[i] = h
-        warm = ((h * 0x61C88647) >> 28) & mask
-        table[np.uintp(warm * LINE + 2)] |= np.uint16(0)
-    for i in range(contexts.size):
-        lines[i] = find_line(table, mask, lines[i])
+        lines[i] = find_line(table, mask, hash_pair(contexts[i], salt))
