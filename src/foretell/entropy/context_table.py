@@ -1,8 +1,8 @@
 """Hashed table of contexts: one line of bit histories for each context and half byte.
 
-A line has 16 uint16 (half a cache line). Entry 0 holds a check of the context, entries 1 to 15 the histories at
-the nodes of the half byte's binary tree. A context that is not found takes the line, of four neighbours, that
-has been used least.
+A line has 16 uint16 (half a cache line). Entry 0 holds a check of the context, entries 1 to 15 the histories
+at the nodes of the half byte's binary tree. A context that is not found takes the line, of four neighbours,
+that has been used least.
 """
 
 from __future__ import annotations
