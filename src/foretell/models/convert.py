@@ -100,8 +100,13 @@ def _layer(source: ModelSource, layer: int) -> Arrays:
     rotated = (rotate_weights(by_head, head_block) * head_block).astype(np.float32)
     value = rotated.reshape(-1, config.width, head_block).transpose(0, 2, 1).reshape(value.shape)
     arrays: Arrays = {}
-    qkv = np.concatenate([get("query"), get("key"), value])
-    arrays["qkv"], arrays["qkv_scale"] = _matrix(qkv, width_block)
+    # Values are what rounding hurts most: their rows come twice, the second time for the rounding error.
+    exact_value = rotate_weights(value, width_block)
+    integers, scales = quantise_weights(exact_value)
+    rest = exact_value - integers * scales[:, None].astype(np.float64)
+    exact_input = rotate_weights(np.concatenate([get("query"), get("key")]), width_block)
+    qkv, arrays["qkv_scale"] = quantise_weights(np.concatenate([exact_input, exact_value, rest]))
+    arrays["qkv"] = pack(qkv)
     arrays["output"], arrays["output_scale"] = _matrix(get("output"), head_block)
     gate_up = np.concatenate([get("gate"), get("up")])
     arrays["gate_up"], arrays["gate_up_scale"] = _matrix(gate_up, width_block)

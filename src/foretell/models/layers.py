@@ -28,8 +28,8 @@ class Weights(NamedTuple):
     """Stacked exact weights of all layers; packed int8 matrices and their float32 row scales."""
 
     attention_norm: NDArray[np.float32]  # (L, D)
-    qkv: NDArray[np.int8]  # (L, (H + 2 K) W / 16, D / 2, 16, 2)
-    qkv_scale: NDArray[np.float32]  # (L, (H + 2 K) W)
+    qkv: NDArray[np.int8]  # (L, (H + 3 K) W / 16, D / 2, 16, 2): queries, keys, values, values' rest
+    qkv_scale: NDArray[np.float32]  # (L, (H + 3 K) W)
     query_norm: NDArray[np.float32]  # (L, W) or (L, 0)
     key_norm: NDArray[np.float32]
     output: NDArray[np.int8]  # (L, D / 16, H W / 2, 16, 2)
@@ -149,6 +149,10 @@ def layer_inputs(
                 _head(sums[r, columns], scales[r], row_scales[columns], x)
                 value_head = h - shape.heads - shape.kv_heads
                 if value_head >= 0:
+                    rest = slice((h + shape.kv_heads) * head_width, (h + shape.kv_heads + 1) * head_width)
+                    _head(sums[r, rest], scales[r], row_scales[rest], normed)
+                    for i in range(head_width):
+                        x[i] = x[i] + normed[i]
                     cache.value_scales[layer, stream, value_head, slot] = quantise(x, whole)
                     store_value(cache.values[layer, stream, value_head], slot, whole)
                     continue
