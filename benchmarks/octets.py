@@ -21,9 +21,7 @@ RESULT = ROOT / "benchmarks" / "results" / "octets.json"
 
 def read_baselines(page: str) -> dict[str, dict[str, float]]:
     """Bits per byte of every compressor for every file, from the first table of the page."""
-    rows = [
-        [cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")
-    ]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
     names = rows[0][2:]
     table: dict[str, dict[str, float]] = {}
     for row in rows[2:]:

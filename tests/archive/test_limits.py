@@ -25,9 +25,7 @@ def _refused_cheaply(blob, error, match):
 @pytest.mark.parametrize("kind", [0, 1, 2, 3])
 def test_a_frame_that_claims_a_petabyte_is_refused(kind):
     head = layout.encode_varint(PETABYTE << 4 | kind) + layout.encode_varint(PETABYTE - 1)
-    _refused_cheaply(
-        layout.pack_header(6) + head + bytes(100), CorruptArchiveError, f"claims {PETABYTE} bytes"
-    )
+    _refused_cheaply(layout.pack_header(6) + head + bytes(100), CorruptArchiveError, f"claims {PETABYTE} bytes")
 
 
 def test_an_origin_of_a_petabyte_is_refused_in_memory():

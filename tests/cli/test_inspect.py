@@ -37,9 +37,7 @@ def test_info_reads_pipes(run, archive_file):
 def test_info_names_the_file_that_is_no_archive(run, text_file, archive_file):
     result = run("info", text_file, archive_file)
     assert result.status == 1
-    assert result.err == (
-        f"foretell: {text_file}: not a foretell archive; give a file made by foretell pack\n"
-    )
+    assert result.err == (f"foretell: {text_file}: not a foretell archive; give a file made by foretell pack\n")
     assert "octets" in result.out
 
 

@@ -37,9 +37,7 @@ def test_stdout_option_joins_files(run, text_file, tmp_path):
 def test_output_option(run, text_file, tmp_path):
     target = tmp_path / "named"
     assert run("pack", "-1", text_file, "-o", target).status == 0
-    assert (
-        run("unpack", target).err == f"foretell: {target}: does not end in .fore; name the output with -o\n"
-    )
+    assert run("unpack", target).err == f"foretell: {target}: does not end in .fore; name the output with -o\n"
     assert run("unpack", target, "-o", tmp_path / "back").status == 0
     assert (tmp_path / "back").read_bytes() == TEXT
 
@@ -49,9 +47,7 @@ def test_existing_files_are_kept_unless_forced(run, text_file, archive_file, tmp
     target.write_bytes(b"precious")
     result = run("pack", "-1", text_file)
     assert result.status == 1
-    assert result.err == (
-        f"foretell: {target}: exists already; overwrite it with -f or choose another name with -o\n"
-    )
+    assert result.err == (f"foretell: {target}: exists already; overwrite it with -f or choose another name with -o\n")
     assert target.read_bytes() == b"precious"
     assert run("pack", "-1", "-f", text_file).status == 0
     assert foretell.decompress(target.read_bytes()) == TEXT
@@ -74,8 +70,7 @@ def test_an_error_does_not_stop_the_other_files(run, text_file, tmp_path):
     assert result.status == 1
     assert result.err.splitlines() == [
         f"foretell: {tmp_path / 'missing'}: No such file or directory",
-        f"foretell: {tmp_path}: is a directory; put it into one file first: "
-        f"tar cf - {tmp_path} | foretell pack",
+        f"foretell: {tmp_path}: is a directory; put it into one file first: tar cf - {tmp_path} | foretell pack",
     ]
     assert (tmp_path / "clerk.txt.fore").exists()
 

@@ -77,9 +77,7 @@ def test_start_imports_nothing_heavy(code):
 
 
 def test_module_can_be_run():
-    result = subprocess.run(
-        [sys.executable, "-m", "foretell", "--version"], capture_output=True, text=True, check=True
-    )
+    result = subprocess.run([sys.executable, "-m", "foretell", "--version"], capture_output=True, text=True, check=True)
     assert result.stdout.startswith("foretell 0.")
 
 

@@ -29,12 +29,7 @@ def binary_sample(size: int) -> bytes:
     seed, out = 99, bytearray()
     for number in range(size // 12 + 1):
         seed = (seed * 1103515245 + 12345) % (1 << 31)
-        out += (
-            number.to_bytes(4, "little")
-            + (seed >> 20 & 15).to_bytes(4, "little")
-            + bytes(3)
-            + bytes([seed & 255])
-        )
+        out += number.to_bytes(4, "little") + (seed >> 20 & 15).to_bytes(4, "little") + bytes(3) + bytes([seed & 255])
     return bytes(out[:size])
 
 
@@ -122,9 +117,7 @@ def decode_or_value_error(payload: bytes, size: int) -> None:
         assert not payload or payload[0] != 0x06
 
 
-@pytest.mark.parametrize(
-    ("payload", "size"), [(b"", 0), (b"\x00", 1), (b"\x0a", 1), (b"\x26", 1), (b"\x06", -1)]
-)
+@pytest.mark.parametrize(("payload", "size"), [(b"", 0), (b"\x00", 1), (b"\x0a", 1), (b"\x26", 1), (b"\x06", -1)])
 def test_wrong_headers_are_refused(payload: bytes, size: int) -> None:
     with pytest.raises(ValueError, match="octets payload"):
         CODEC.decode(payload, size)

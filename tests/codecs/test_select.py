@@ -39,9 +39,7 @@ def clumsy_octets(monkeypatch):
         def encode(self, data):
             return data[: len(data) * 9 // 10]
 
-    monkeypatch.setattr(
-        "foretell.codecs.toolbox._new_octets", lambda level: ParallelCodec("octets", OCTETS, Clumsy())
-    )
+    monkeypatch.setattr("foretell.codecs.toolbox._new_octets", lambda level: ParallelCodec("octets", OCTETS, Clumsy()))
 
 
 def test_prose_and_noise_in_one_segment(fake_text, clumsy_octets):

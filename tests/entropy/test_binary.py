@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from foretell.entropy.binary import decode_bit, encode_bit, finish, new_decoder, new_encoder
 
-DECISIONS = st.lists(
-    st.tuples(st.integers(0, 1), st.sampled_from([1, 2, 300, 32768, 60000, 65535])), max_size=200
-)
+DECISIONS = st.lists(st.tuples(st.integers(0, 1), st.sampled_from([1, 2, 300, 32768, 60000, 65535])), max_size=200)
 
 
 def code(decisions: list[tuple[int, int]]) -> np.ndarray:

@@ -48,6 +48,4 @@ def test_ratios_are_antisymmetric_and_clipped() -> None:
 
 def test_tables_are_pinned() -> None:
     tables = SQUASH.astype("<i4").tobytes() + STRETCH.astype("<i2").tobytes()
-    assert hashlib.sha256(tables).hexdigest() == (
-        "9cccf7690b168ba5e23fa1dbf9213198a9de065595bcceb9d1acd5084d3f43d8"
-    )
+    assert hashlib.sha256(tables).hexdigest() == ("9cccf7690b168ba5e23fa1dbf9213198a9de065595bcceb9d1acd5084d3f43d8")

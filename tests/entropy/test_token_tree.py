@@ -87,9 +87,7 @@ def test_a_large_vocabulary_and_long_leaves() -> None:
     assert len(walk(tree, tree.leaves - 1)) <= MOST_DECISIONS
 
 
-@pytest.mark.parametrize(
-    "leaves", [[], [b""], [b"b", b"a"], [b"a", b"a"], [b"a" * (LONGEST_LEAF + 1)]], ids=repr
-)
+@pytest.mark.parametrize("leaves", [[], [b""], [b"b", b"a"], [b"a", b"a"], [b"a" * (LONGEST_LEAF + 1)]], ids=repr)
 def test_bad_vocabularies_are_refused(leaves: list[bytes]) -> None:
     with pytest.raises(ValueError, match="lea"):
         TokenTree.build(leaves)

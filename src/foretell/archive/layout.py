@@ -218,9 +218,7 @@ def pack_model(digest: bytes) -> bytes:
 def parse_model(content: bytes) -> bytes:
     """Model digest."""
     if content[0] != CONTRACT_ID:
-        raise too_new(
-            f"numeric contract {content[0]} is unknown, this foretell computes contract {CONTRACT_ID}"
-        )
+        raise too_new(f"numeric contract {content[0]} is unknown, this foretell computes contract {CONTRACT_ID}")
     if len(content) != 1 + DIGEST_SIZE:
         raise corrupt("the model record has a wrong size")
     return content[1:]

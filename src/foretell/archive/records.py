@@ -123,9 +123,7 @@ def read_records(source: Source) -> Iterator[Record]:
         frames = yield from _read_body(source, frames)
         start = source.read(layout.HEADER_SIZE)
         if start[: len(layout.MAGIC)] != layout.MAGIC[: len(start)]:
-            raise corrupt(
-                f"something that is no archive follows the end at byte {source.offset - len(start)}"
-            )
+            raise corrupt(f"something that is no archive follows the end at byte {source.offset - len(start)}")
 
 
 def _read_body(source: Source, frames: int) -> Generator[Record, None, int]:

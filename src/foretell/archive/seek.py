@@ -77,9 +77,7 @@ class ArchiveFile(io.RawIOBase):
         self._owns = isinstance(path, (str, os.PathLike))
         # The file lives as long as this object, so no with statement can close it.
         self._file: BinaryIO = builtins.open(path, "rb") if isinstance(path, (str, os.PathLike)) else path  # noqa: SIM115
-        self.name = (
-            os.fspath(path) if isinstance(path, (str, os.PathLike)) else getattr(path, "name", "archive")
-        )
+        self.name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else getattr(path, "name", "archive")
         self._memory_limit = memory_limit
         self._position = 0
         self._kept: OrderedDict[int, bytes] = OrderedDict()

@@ -30,9 +30,7 @@ def run(args: argparse.Namespace) -> int:
             data = file.read()
         if not args.json:
             print(f"{os.path.basename(source)}, {human_size(len(data))}")
-            print(
-                f"  {'':22} {'bytes':>10} {'ratio':>7} {'bits/byte':>9} {'pack KB/s':>10} {'unpack KB/s':>11}"
-            )
+            print(f"  {'':22} {'bytes':>10} {'ratio':>7} {'bits/byte':>9} {'pack KB/s':>10} {'unpack KB/s':>11}")
         for row in compare(data, level=args.level, model=args.model, codec=args.codec):
             if args.json:
                 print_json({"input": source, **dataclasses.asdict(row)})

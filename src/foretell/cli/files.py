@@ -26,9 +26,7 @@ def open_input(path: str) -> Iterator[tuple[BinaryIO, int | None]]:
         yield sys.stdin.buffer, None
         return
     if os.path.isdir(path):
-        raise ForetellError(
-            "is a directory", f"put it into one file first: tar cf - {path} | foretell pack", path=path
-        )
+        raise ForetellError("is a directory", f"put it into one file first: tar cf - {path} | foretell pack", path=path)
     with open(path, "rb") as file:
         status = os.fstat(file.fileno())
         yield file, status.st_size if stat.S_ISREG(status.st_mode) else None
@@ -66,9 +64,7 @@ def open_output(path: str, *, force: bool, binary: bool, like: str | None = None
     """
     if path == STANDARD:
         if binary and sys.stdout.buffer.isatty() and not force:
-            raise ForetellError(
-                "is a terminal", "write to a file with -o, or force it with -f", path="standard output"
-            )
+            raise ForetellError("is a terminal", "write to a file with -o, or force it with -f", path="standard output")
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
     elif os.path.exists(path) and not os.path.isfile(path) and not os.path.isdir(path):
@@ -86,9 +82,7 @@ def check_target(path: str, *, force: bool) -> None:
     if os.path.isdir(path):
         raise ForetellError("is a directory", "name a file", path=path)
     if os.path.lexists(path) and not force:
-        raise ForetellError(
-            "exists already", "overwrite it with -f or choose another name with -o", path=path
-        )
+        raise ForetellError("exists already", "overwrite it with -f or choose another name with -o", path=path)
 
 
 @contextlib.contextmanager

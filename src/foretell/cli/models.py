@@ -19,14 +19,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     pull = actions.add_parser("pull", help="fetch a model and prepare it")
     info = actions.add_parser("info", help="describe a model")
     for action in (pull, info):
-        action.add_argument(
-            "name", metavar="NAME", help="name in the list, hf:OWNER/NAME, a folder or a GGUF file"
-        )
+        action.add_argument("name", metavar="NAME", help="name in the list, hf:OWNER/NAME, a folder or a GGUF file")
     pull.add_argument("-q", "--quiet", action="store_true", help="no progress, only errors")
     for action in (listing, pull, info):
-        action.add_argument(
-            "--json", action="store_true", help="one JSON object per model on standard output"
-        )
+        action.add_argument("--json", action="store_true", help="one JSON object per model on standard output")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -50,9 +50,7 @@ def add_talk(parser: argparse.ArgumentParser) -> None:
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """How many cores to use."""
-    parser.add_argument(
-        "-T", "--threads", type=_threads, default=0, metavar="N", help="threads; 0: one per core"
-    )
+    parser.add_argument("-T", "--threads", type=_threads, default=0, metavar="N", help="threads; 0: one per core")
 
 
 def _threads(text: str) -> int:

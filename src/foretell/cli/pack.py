@@ -28,9 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Pack the files."""
 
-    def work(
-        fin: BinaryIO, fout: BinaryIO, name: str, size: int | None, progress: Callable[[int], None]
-    ) -> Summary:
+    def work(fin: BinaryIO, fout: BinaryIO, name: str, size: int | None, progress: Callable[[int], None]) -> Summary:
         from foretell.archive.pack import pack_stream
 
         return pack_stream(

@@ -39,9 +39,7 @@ def human_size(size: float) -> str:
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
-def summary_values(
-    source: str, target: str, summary: Summary, *, packing: bool, seconds: float
-) -> dict[str, Any]:
+def summary_values(source: str, target: str, summary: Summary, *, packing: bool, seconds: float) -> dict[str, Any]:
     """Return the JSON object of a file that was packed or unpacked."""
     sizes = (summary.raw_bytes, summary.archive_bytes)
     return {

@@ -27,9 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Unpack the files."""
 
-    def work(
-        fin: BinaryIO, fout: BinaryIO, name: str, size: int | None, progress: Callable[[int], None]
-    ) -> Summary:
+    def work(fin: BinaryIO, fout: BinaryIO, name: str, size: int | None, progress: Callable[[int], None]) -> Summary:
         from foretell.archive.unpack import unpack_stream
 
         return unpack_stream(fin, fout, memory_limit=args.memory, threads=args.threads, progress=progress)

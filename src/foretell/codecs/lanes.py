@@ -41,7 +41,7 @@ def plan_for(level: int) -> Plan:
     if level >= 9:
         return Plan(lanes=6, lane_tokens=7168, prefix=1024, frame_bytes=1 << 22)
     if level >= 4:
-        return Plan(lanes=16, lane_tokens=2560, prefix=512, frame_bytes=3 << 17)
+        return Plan(lanes=10, lane_tokens=4608, prefix=512, frame_bytes=3 << 17)
     return Plan(lanes=24, lane_tokens=1024, prefix=256, frame_bytes=3 << 17)
 
 

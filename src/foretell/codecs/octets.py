@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled
 from foretell.entropy.binary import (
     POSITION,
     TAIL_BYTES,
@@ -84,7 +84,7 @@ _MATCH_AT = _REFINE_AT + 3
 _DECISION_FIELDS = _MATCH_AT + MATCHERS
 
 
-@njit(cache=True)
+@compiled
 def _predict_contexts(
     table: NDArray[np.uint16],
     maps: NDArray[np.uint32],
@@ -105,7 +105,7 @@ def _predict_contexts(
         inputs[CONTEXTS + i] = (p - 32768) >> 4
 
 
-@njit(cache=True)
+@compiled
 def _learn_contexts(
     table: NDArray[np.uint16],
     maps: NDArray[np.uint32],
@@ -119,7 +119,7 @@ def _learn_contexts(
         table[np.uintp(slots[i])] = HISTORY_NEXT[np.uintp(2 * (entry % HISTORY_STATES) + bit)]
 
 
-@njit(cache=True)
+@compiled
 def _predict_matches(
     matchers: NDArray[np.int64],
     match_maps: NDArray[np.uint32],
@@ -148,7 +148,7 @@ def _predict_matches(
             inputs[place + 1] = (p - 32768) >> 3
 
 
-@njit(cache=True)
+@compiled
 def _choose_rows(
     decision: NDArray[np.int64],
     state: NDArray[np.int64],
@@ -164,9 +164,7 @@ def _choose_rows(
     bracket = state[BRACKET]
     kind = 0 if bracket == 0 else 1 + (bracket >> 5 & 1)
     decision[_MIXER_ROW] = partial
-    decision[_MIXER_ROW + 1] = (
-        _SET_STARTS[1] + (step * 24 if match_bit > 0 else 0) + match_bit * 8 + bit_index
-    )
+    decision[_MIXER_ROW + 1] = _SET_STARTS[1] + (step * 24 if match_bit > 0 else 0) + match_bit * 8 + bit_index
     decision[_MIXER_ROW + 2] = _SET_STARTS[2] + c1
     decision[_MIXER_ROW + 3] = _SET_STARTS[3] + c2
     decision[_MIXER_ROW + 4] = _SET_STARTS[4] + known * 8 + bit_index
@@ -175,7 +173,7 @@ def _choose_rows(
     decision[_FINAL_ROW] = match_bit * FINALS
 
 
-@njit(cache=True)
+@compiled
 def _mix_all(
     weights: NDArray[np.int32],
     final_weights: NDArray[np.int32],
@@ -202,7 +200,7 @@ def _mix_all(
     decision[_CODED] = min(max((2 * mixed + order0 + 2 * order1 + 3 * order2 + 4) >> 3, 1), 65535)
 
 
-@njit(cache=True)
+@compiled
 def _learn_all(
     weights: NDArray[np.int32],
     final_weights: NDArray[np.int32],
@@ -227,10 +225,8 @@ def _learn_all(
             match_maps[entry] = map_update(np.int64(match_maps[entry]), bit, MAP_LIMIT)
 
 
-@njit(cache=True)
-def _follow_matches(
-    matchers: NDArray[np.int64], heads: NDArray[np.int32], data: NDArray[np.uint8], pos: int
-) -> int:
+@compiled
+def _follow_matches(matchers: NDArray[np.int64], heads: NDArray[np.int32], data: NDArray[np.uint8], pos: int) -> int:
     """Move both matchers to ``pos``; return the one whose byte to trust."""
     if pos >= LONG_MATCH:
         key = 0
@@ -245,7 +241,7 @@ def _follow_matches(
     return 1 if matchers[1, POINTER] > 0 and matchers[1, LENGTH] >= matchers[0, LENGTH] else 0
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _run(
     decoding: bool,
     binary: int,
@@ -310,9 +306,7 @@ def _run(
     return 0 if decoding else finish(encoder, code)
 
 
-def _run_new_model(
-    decoding: bool, level: int, binary: bool, data: NDArray[np.uint8], code: NDArray[np.uint8]
-) -> int:
+def _run_new_model(decoding: bool, level: int, binary: bool, data: NDArray[np.uint8], code: NDArray[np.uint8]) -> int:
     """Run a model whose tables have the size that the level and the number of bytes ask for."""
     line_bits = max(10, min((data.size * CONTEXTS).bit_length(), 15 + level))
     head_bits = max(8, min(data.size.bit_length(), 18 + level // 2))

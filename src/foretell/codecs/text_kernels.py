@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled
 from foretell.entropy.token_mixing import decode_token, encode_token
 from foretell.entropy.token_state import TokenMixer
 from foretell.entropy.token_tree import TreeArrays, index_frequencies, path_stretches
-from foretell.exact.compiled import compiled
 from foretell.exact.head import HEAD_ROWS, frequencies_of, head_frequencies, head_sums
 
 

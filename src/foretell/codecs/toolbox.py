@@ -132,9 +132,7 @@ class Toolbox:
     def text(self) -> TextFrameCodec:
         """Text codec; its model is loaded, and found in ``self.model``, from the first call on."""
         if self._wanted is None:
-            raise CorruptArchiveError(
-                "a text frame comes before the model it needs", "fetch or make the file anew"
-            )
+            raise CorruptArchiveError("a text frame comes before the model it needs", "fetch or make the file anew")
         if isinstance(self._wanted, bytes):
             self.model, codec = _text_by_digest(self._wanted, self.level)
         else:

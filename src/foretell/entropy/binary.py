@@ -17,8 +17,9 @@ are Numba functions over small state arrays so that a codec can run them inside 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from foretell.compilation import compiled, inlined
 
 LOW, HIGH, POSITION, CODE = 0, 1, 2, 3
 TAIL_BYTES = 8
@@ -33,7 +34,7 @@ _FRACTION = np.uint64(0xFFFF)
 _ONE = np.uint64(1)
 
 
-@njit(cache=True)
+@compiled
 def new_encoder() -> NDArray[np.uint64]:
     """State of an encoder that has written nothing."""
     state = np.zeros(4, np.uint64)
@@ -41,7 +42,7 @@ def new_encoder() -> NDArray[np.uint64]:
     return state
 
 
-@njit(cache=True)
+@compiled
 def new_decoder(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
     """State of a decoder at the start of ``data``; bytes past its end read as zeros."""
     state = np.zeros(4, np.uint64)
@@ -54,7 +55,7 @@ def new_decoder(data: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return state
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _split(state: NDArray[np.uint64], p: int) -> int:
     """Last value of the part of the interval that stands for a one."""
     width = state[HIGH] - state[LOW]
@@ -64,7 +65,7 @@ def _split(state: NDArray[np.uint64], p: int) -> int:
     return middle
 
 
-@njit(cache=True)
+@compiled
 def encode_bit(state: NDArray[np.uint64], out: NDArray[np.uint8], bit: int, p: int) -> None:
     """Code one bit whose probability of being one is p / 65536 (1 <= p <= 65535)."""
     middle = _split(state, p)
@@ -79,7 +80,7 @@ def encode_bit(state: NDArray[np.uint64], out: NDArray[np.uint8], bit: int, p: i
         state[HIGH] = (state[HIGH] << _BYTE) | _LAST
 
 
-@njit(cache=True)
+@compiled
 def decode_bit(state: NDArray[np.uint64], data: NDArray[np.uint8], p: int) -> int:
     """Decode one bit whose probability of being one is p / 65536 (1 <= p <= 65535)."""
     middle = _split(state, p)
@@ -100,7 +101,7 @@ def decode_bit(state: NDArray[np.uint64], data: NDArray[np.uint8], p: int) -> in
     return bit
 
 
-@njit(cache=True)
+@compiled
 def finish(state: NDArray[np.uint64], out: NDArray[np.uint8]) -> int:
     """Write the fewest bytes that identify the interval (zeros follow them); return the size."""
     position = np.int64(state[POSITION])

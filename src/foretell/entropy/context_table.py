@@ -8,9 +8,9 @@ that has been used least.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled, inlined
 from foretell.entropy.counters import HISTORY_TOTAL
 
 LINE = 16
@@ -24,14 +24,14 @@ def new_table(line_bits: int) -> NDArray[np.uint16]:
     return raw[skip : skip + (LINE << line_bits)]
 
 
-@njit(cache=True, inline="always")
+@inlined
 def hash_pair(a: int, b: int) -> int:
     """32-bit hash of two integers below 2**32."""
     h = ((a + 0x3C6EF372) * 0x2545F491) ^ ((b + 0x1B873593) * 0x5851F42D)
     return (h ^ (h >> 29)) & 0xFFFFFFFF
 
 
-@njit(cache=True, inline="always")
+@inlined
 def find_line(table: NDArray[np.uint16], mask: int, context: int) -> int:
     """Offset of the line of a 32-bit context; an unknown context evicts a little used neighbour."""
     h = context * 0x61C88647
@@ -53,7 +53,7 @@ def find_line(table: NDArray[np.uint16], mask: int, context: int) -> int:
     return best
 
 
-@njit(cache=True)
+@compiled
 def find_lines(
     table: NDArray[np.uint16], mask: int, contexts: NDArray[np.int64], salt: int, lines: NDArray[np.int64]
 ) -> None:

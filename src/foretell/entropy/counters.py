@@ -13,8 +13,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from foretell.compilation import inlined
 
 HISTORY_STATES = 1024
 EXACT_BITS = 8
@@ -72,9 +73,7 @@ def _histories() -> tuple[NDArray[np.uint16], NDArray[np.uint32], NDArray[np.uin
                 queue.append(following)
             row.append(numbers[following])
         successors.append(row)
-        zeros, ones = (
-            (state[0], state[1]) if not isinstance(state, str) else _fold(state)[:2] if state else (0, 0)
-        )
+        zeros, ones = (state[0], state[1]) if not isinstance(state, str) else _fold(state)[:2] if state else (0, 0)
         counts.append((zeros, ones))
     if len(queue) > HISTORY_STATES:
         raise AssertionError(f"{len(queue)} history states do not fit {HISTORY_STATES}")
@@ -95,7 +94,7 @@ DIVISORS = np.array([(1 << DIVISOR_BITS) * 2 // (2 * n + 3) for n in range(1024)
 """65536 / (n + 1.5): the step of a probability seen n times."""
 
 
-@njit(cache=True, inline="always")
+@inlined
 def map_update(entry: int, bit: int, limit: int) -> int:
     """Map entry after a bit; its count stops at ``limit``. The probability stays in [0, 2**22)."""
     count = entry & 1023

@@ -12,8 +12,9 @@ from decimal import Decimal, localcontext
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from foretell.compilation import compiled, inlined
 
 PROBABILITY_BITS = 16
 STRETCH_LIMIT = 3071
@@ -62,7 +63,7 @@ STRETCH = _stretch_table()
 _LOG = _log_table()
 
 
-@njit(cache=True, inline="always")
+@inlined
 def squash(x: int) -> int:
     """16-bit probability of a logistic value (1/256 nat); values beyond the limits are clipped."""
     if x > STRETCH_LIMIT:
@@ -72,13 +73,13 @@ def squash(x: int) -> int:
     return SQUASH[x + STRETCH_LIMIT]
 
 
-@njit(cache=True, inline="always")
+@inlined
 def stretch(p: int) -> int:
     """Logistic value (1/256 nat) of a 16-bit probability."""
     return STRETCH[p]
 
 
-@njit(cache=True)
+@compiled
 def log_fixed(mass: int) -> int:
     """Natural logarithm of a positive integer below 2**62, in units of 2**-24, error below 2**-12."""
     exponent = 0
@@ -107,7 +108,7 @@ def log_fixed(mass: int) -> int:
     return exponent * _LN2 + _LOG[fraction]
 
 
-@njit(cache=True)
+@compiled
 def stretch_ratio(ones: int, zeros: int) -> int:
     """Logistic value (1/256 nat) of ones : zeros, two positive integer masses, clipped to the limit."""
     x = (log_fixed(ones) - log_fixed(zeros) + (1 << 15)) >> 16

@@ -8,8 +8,9 @@ one field only) and remembers its recent misses, until a better candidate is fou
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from foretell.compilation import compiled, inlined
 
 POINTER, LENGTH, MISSES, EXPECTED = 0, 1, 2, 3
 MATCHER_FIELDS = 4
@@ -21,7 +22,7 @@ _VERIFY = 48
 _LENGTH_LIMIT = 65535
 
 
-@njit(cache=True, inline="always")
+@inlined
 def length_step(length: int) -> int:
     """Length of agreement on a scale of 16 steps."""
     if length < 8:
@@ -37,7 +38,7 @@ def length_step(length: int) -> int:
     return 14 if length < 1024 else 15
 
 
-@njit(cache=True)
+@compiled
 def match_next(
     state: NDArray[np.int64],
     heads: NDArray[np.int32],

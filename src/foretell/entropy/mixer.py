@@ -8,9 +8,9 @@ error x input, which is online gradient descent on coding cost. Weights are int3
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from foretell.compilation import inlined
 from foretell.entropy.logistic import SQUASH, STRETCH_LIMIT
 
 WEIGHT_ONE = 1 << 16
@@ -22,7 +22,7 @@ REFINE_STEPS = 33
 _REFINE_SPACING = 192
 
 
-@njit(cache=True, inline="always")
+@inlined
 def mix(weights: NDArray[np.int32], start: int, inputs: NDArray[np.int32]) -> int:
     """Logistic value of the weighted sum of inputs; the row of weights begins at ``start``."""
     total = np.int32(0)
@@ -33,7 +33,7 @@ def mix(weights: NDArray[np.int32], start: int, inputs: NDArray[np.int32]) -> in
     return x
 
 
-@njit(cache=True, inline="always")
+@inlined
 def train(weights: NDArray[np.int32], start: int, inputs: NDArray[np.int32], error: int, rate: int) -> None:
     """Move a row by inputs x error; ``error`` is 65536 (bit - p), ``rate`` is in 2**-14."""
     step = np.int32((error * rate) >> 8)
@@ -45,10 +45,7 @@ def train(weights: NDArray[np.int32], start: int, inputs: NDArray[np.int32], err
 
 
 def _refine_identity() -> NDArray[np.int32]:
-    points = [
-        int(SQUASH[STRETCH_LIMIT + min((step - 16) * _REFINE_SPACING, STRETCH_LIMIT)])
-        for step in range(1, 33)
-    ]
+    points = [int(SQUASH[STRETCH_LIMIT + min((step - 16) * _REFINE_SPACING, STRETCH_LIMIT)]) for step in range(1, 33)]
     return np.array([64, *(p << 6 for p in points)], dtype=np.int32)
 
 
@@ -56,7 +53,7 @@ REFINE_IDENTITY = _refine_identity()
 """22-bit probability at each interpolation point; tables hold what was learnt beyond it, at first 0."""
 
 
-@njit(cache=True, inline="always")
+@inlined
 def refine(table: NDArray[np.int32], context: int, x: int, used: NDArray[np.int64], which: int) -> int:
     """16-bit probability that a context has learnt for logistic value x; remembers the nearest point."""
     shifted = x + 16 * _REFINE_SPACING
@@ -71,7 +68,7 @@ def refine(table: NDArray[np.int32], context: int, x: int, used: NDArray[np.int6
     return refined
 
 
-@njit(cache=True, inline="always")
+@inlined
 def refine_update(table: NDArray[np.int32], index: int, bit: int, shift: int) -> None:
     """Move the remembered point towards the bit."""
     p = REFINE_IDENTITY[index % REFINE_STEPS] + table[index]

@@ -8,9 +8,9 @@ share the last bytes (orders), the match model's byte and the bytes that followe
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled, inlined
 from foretell.entropy.context_table import hash_pair
 
 CONTEXTS = 31
@@ -54,13 +54,13 @@ CLASSES = _classes()
 """Class of each byte: 0 other, 1 control, 2-3 UTF-8, 4 digit, 5-6 letters, 7-30 one punctuation mark each."""
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _before(data: NDArray[np.uint8], pos: int, distance: int) -> int:
     """Byte ``distance`` before ``pos``, or 0 before the start."""
     return np.int64(data[np.uintp(pos - distance)]) if pos >= distance else 0
 
 
-@njit(cache=True)
+@compiled
 def _follow_words(state: NDArray[np.int64], c1: int, c2: int) -> None:
     """Words (letters of any script, case folded), classes of bytes, and the line with digits masked."""
     kind = np.int64(CLASSES[c1])
@@ -80,7 +80,7 @@ def _follow_words(state: NDArray[np.int64], c1: int, c2: int) -> None:
         state[KEY] = hash_pair(state[WORD1], c1)
 
 
-@njit(cache=True)
+@compiled
 def _follow_line(state: NDArray[np.int64], data: NDArray[np.uint8], pos: int, c1: int) -> None:
     """Line, column and field, and the byte of the line above that stands at the same place of its field."""
     if c1 == _LINE_FEED:
@@ -111,7 +111,7 @@ def _follow_line(state: NDArray[np.int64], data: NDArray[np.uint8], pos: int, c1
         state[FIRST] = hash_pair(state[FIRST], c1)
 
 
-@njit(cache=True)
+@compiled
 def _follow_nesting(state: NDArray[np.int64], pos: int, c1: int) -> None:
     """Open brackets, and the start of the nearest line above that is indented less."""
     if c1 == ord("(") or c1 == ord("[") or c1 == ord("{") or c1 == ord("<"):
@@ -134,7 +134,7 @@ def _follow_nesting(state: NDArray[np.int64], pos: int, c1: int) -> None:
         state[_LEVELS + indent] = hash_pair(state[_LEVELS + indent], c1)
 
 
-@njit(cache=True)
+@compiled
 def _follow_records(state: NDArray[np.int64], data: NDArray[np.uint8], pos: int, c1: int) -> None:
     """Find the distance at which bytes repeat most often of late."""
     best = state[RECORD]
@@ -149,7 +149,7 @@ def _follow_records(state: NDArray[np.int64], data: NDArray[np.uint8], pos: int,
     state[RECORD] = best
 
 
-@njit(cache=True)
+@compiled
 def follow(state: NDArray[np.int64], data: NDArray[np.uint8], pos: int, binary: int) -> None:
     """Bring the state from the byte before ``data[pos - 1]`` past it."""
     if pos > 0:
@@ -173,10 +173,8 @@ def follow(state: NDArray[np.int64], data: NDArray[np.uint8], pos: int, binary: 
     state[BRACKET] = state[_BRACKETS + state[DEPTH]]
 
 
-@njit(cache=True)
-def _text(
-    state: NDArray[np.int64], cx: NDArray[np.int64], data: NDArray[np.uint8], pos: int, h3: int
-) -> None:
+@compiled
+def _text(state: NDArray[np.int64], cx: NDArray[np.int64], data: NDArray[np.uint8], pos: int, h3: int) -> None:
     """The 17 contexts of the text profile."""
     c1, c2 = h3 & 0xFF, (h3 >> 8) & 0xFF
     end = state[LINE_START] - 1
@@ -204,10 +202,8 @@ def _text(
     cx[27] = hash_pair(w1, c1)
 
 
-@njit(cache=True)
-def _binary(
-    state: NDArray[np.int64], cx: NDArray[np.int64], data: NDArray[np.uint8], pos: int, h4: int
-) -> None:
+@compiled
+def _binary(state: NDArray[np.int64], cx: NDArray[np.int64], data: NDArray[np.uint8], pos: int, h4: int) -> None:
     """The 17 contexts of the binary profile."""
     c1, c2, c3, c4 = h4 & 0xFF, (h4 >> 8) & 0xFF, (h4 >> 16) & 0xFF, h4 >> 24
     length, column, above = state[RECORD], state[COLUMN], state[ABOVE_BYTE]
@@ -232,7 +228,7 @@ def _binary(
     cx[27] = hash_pair(c1 | c4 << 8, _before(data, pos, 5))
 
 
-@njit(cache=True)
+@compiled
 def fill_contexts(
     state: NDArray[np.int64],
     cx: NDArray[np.int64],

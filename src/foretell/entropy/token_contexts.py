@@ -8,9 +8,9 @@ four bits, exclusive-or with the hash, so that contexts with few decisions share
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled, inlined_late
 from foretell.entropy.logistic import stretch
 from foretell.entropy.token_matches import match_byte
 from foretell.entropy.token_state import (
@@ -84,7 +84,7 @@ def _history_tables() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 _SEEN, _AFTER = _history_tables()
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _word_byte(x: NDArray[np.uint64], byte: int) -> None:
     """Hashes of the word and of the text with letters and digits masked."""
     b = np.uint64(byte)
@@ -108,7 +108,7 @@ def _word_byte(x: NDArray[np.uint64], byte: int) -> None:
         x[SKELETON] = (x[SKELETON] * _SPREAD_DIGIT) | _1
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _line_byte(x: NDArray[np.uint64], numbers: NDArray[np.int64], byte: int) -> None:
     """Line, indentation and field."""
     if byte == 10:
@@ -131,7 +131,7 @@ def _line_byte(x: NDArray[np.uint64], numbers: NDArray[np.int64], byte: int) -> 
             x[FIRST] = x[FIELD_HASH]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def append_byte(m: TokenMixer, lane: int, byte: int, starts: bool) -> None:
     """Append a byte to the text of a lane; ``starts`` says that a token starts with it."""
     numbers = m.numbers[lane]
@@ -148,7 +148,7 @@ def append_byte(m: TokenMixer, lane: int, byte: int, starts: bool) -> None:
     match_byte(m, lane, byte)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def append_token(m: TokenMixer, lane: int, leaf: int) -> None:
     """Append a token, whose bytes have been appended, to the history of a lane."""
     x = m.hashes[lane]
@@ -160,7 +160,7 @@ def append_token(m: TokenMixer, lane: int, leaf: int) -> None:
     x[T1] = hashed(np.uint64(leaf), _1)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _expected_byte(m: TokenMixer, lane: int) -> int:
     """Byte and flags that the longest match expects, and how long it is; 0 without a match."""
     numbers = m.numbers[lane]
@@ -173,7 +173,7 @@ def _expected_byte(m: TokenMixer, lane: int) -> int:
     return 0
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def start_byte(m: TokenMixer, lane: int, node: int) -> None:
     """Hash every context at the first decision of a byte."""
     numbers = m.numbers[lane]
@@ -218,7 +218,7 @@ def start_byte(m: TokenMixer, lane: int, node: int) -> None:
         bases[i] = hashed(bases[i], np.uint64(i))
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def start_nibble(m: TokenMixer, nibble: int) -> None:
     """Choose the blocks of slots for the first half of a byte (0) or the second (16 + the first)."""
     mask = np.uint64(m.slots.shape[1] - 1)
@@ -232,7 +232,7 @@ def start_nibble(m: TokenMixer, nibble: int) -> None:
     m.registers[TOUCHED] = touched
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _find(slots: NDArray[np.uint32], i: int, first: int, check: np.uint32) -> int:
     """Place of context i's slot, made new if neither of its two places holds it."""
     slot = slots[i, first]
@@ -247,7 +247,7 @@ def _find(slots: NDArray[np.uint32], i: int, first: int, check: np.uint32) -> in
     return place
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def predict_contexts(m: TokenMixer, node: int) -> None:
     """Set the mixer's inputs from the contexts: two for each, zero where it is new."""
     kind = np.int64(m.tree.kind[node])
@@ -282,7 +282,7 @@ def predict_contexts(m: TokenMixer, node: int) -> None:
     m.registers[HITS] = byte_hit * 8 + token_hit
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def update_contexts(m: TokenMixer, bit: int) -> None:
     """Learn a bit in every context, and from every context that was not new how to read it."""
     target = 65535 if bit else 0
@@ -302,7 +302,7 @@ def update_contexts(m: TokenMixer, bit: int) -> None:
             m.joint_maps[i, opinion, mapped] = min(max(p + (((target - p) * 5) >> 9), 16), 65519)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def enter_node(m: TokenMixer, lane: int, node: int, leaf: int, known: int, key: int) -> tuple[int, int]:
     """Bring a lane up to a node: append what bytes are known by now, hash the contexts anew where due.
 
@@ -325,7 +325,7 @@ def enter_node(m: TokenMixer, lane: int, node: int, leaf: int, known: int, key: 
     return known, nibble
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def leave_tree(m: TokenMixer, lane: int, leaf: int, known: int) -> None:
     """Append what is left of a token's bytes, and the token."""
     offset = np.int64(m.tree.offsets[leaf])

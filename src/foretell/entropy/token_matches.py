@@ -8,9 +8,9 @@ does not end it.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled, inlined, inlined_late
 from foretell.entropy.logistic import stretch
 from foretell.entropy.token_state import (
     IS_END,
@@ -39,12 +39,12 @@ _HASHED_OLDER = np.array([2**56 - 1, 2**32 - 1, 0], np.uint64)
 _HALF = np.uint64(32)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _misses_of_four(misses: int) -> int:
     return (misses & 1) + (misses >> 1 & 1) + (misses >> 2 & 1) + (misses >> 3 & 1)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _follow(text: NDArray[np.uint16], ring_bits: int, numbers: NDArray[np.int64], i: int, byte: int) -> None:
     """Move match i over a byte, or give it up."""
     mask = np.int64(text.shape[1] - 1)
@@ -62,7 +62,7 @@ def _follow(text: NDArray[np.uint16], ring_bits: int, numbers: NDArray[np.int64]
         numbers[POINTER + i] = (pointer & ~mask) | ((pointer + 1) & mask)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def _common_length(text: NDArray[np.uint16], ring_bits: int, candidate: int, lane: int, position: int) -> int:
     """How many bytes (at most 48) before a place in the text equal those before a lane's position."""
     mask = text.shape[1] - 1
@@ -76,7 +76,7 @@ def _common_length(text: NDArray[np.uint16], ring_bits: int, candidate: int, lan
     return length
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def match_byte(m: TokenMixer, lane: int, byte: int) -> None:
     """Bring the matches of a lane up to a byte that has just been appended to its text."""
     numbers = m.numbers[lane]
@@ -105,7 +105,7 @@ def match_byte(m: TokenMixer, lane: int, byte: int) -> None:
             numbers[LENGTH + i] = 0
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _quantised(length: int) -> int:
     """0 to 31: exact below 16, in fours below 32, then in sixteens."""
     if length < 16:
@@ -115,7 +115,7 @@ def _quantised(length: int) -> int:
     return min(20 + ((length - 32) >> 4), 31)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def predict_matches(m: TokenMixer, lane: int, node: int) -> None:
     """Set the mixer's inputs from the matches: which bit each expects, and how surely."""
     numbers = m.numbers[lane]
@@ -150,7 +150,7 @@ def predict_matches(m: TokenMixer, lane: int, node: int) -> None:
     m.registers[LONGEST] = longest
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def update_matches(m: TokenMixer, bit: int) -> None:
     """Learn from a bit how far the matches can be trusted."""
     opinion = m.registers[OPINION]

@@ -28,9 +28,9 @@ all that is learnt is shared. ``docs/token-mixing-format.md`` gives every detail
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled, inlined, inlined_late
 from foretell.entropy.binary import decode_bit, encode_bit
 from foretell.entropy.logistic import STRETCH_LIMIT, squash, stretch, stretch_ratio
 from foretell.entropy.token_contexts import enter_node, leave_tree, predict_contexts, update_contexts
@@ -74,7 +74,7 @@ _MOST_CORRECTED = 40
 _LEAST_WEIGHT, _MOST_WEIGHT = np.int32(-(1 << 19)), np.int32(1 << 19)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _opinion_of(lm: int) -> int:
     """The LM's logistic value in nine levels, 0 (surely a zero) to 8."""
     size = abs(lm)
@@ -82,7 +82,7 @@ def _opinion_of(lm: int) -> int:
     return 4 + level if lm > 0 else 4 - level
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _correct_lm(m: TokenMixer, lane: int, node: int, lm: int) -> None:
     """Inputs: what the LM's value has meant at this node, after this token, after these bytes."""
     place = np.uint64(node + 1)
@@ -103,7 +103,7 @@ def _correct_lm(m: TokenMixer, lane: int, node: int, lm: int) -> None:
         m.inputs[CORRECTED + i] = stretch((low * (_STEP - part) + high * part) // _STEP)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _choose_sets(m: TokenMixer, lane: int, node: int) -> None:
     """Choose a row of weights in each set, and for the final layer."""
     kind = np.int64(m.tree.kind[node])
@@ -125,13 +125,13 @@ def _choose_sets(m: TokenMixer, lane: int, node: int) -> None:
     m.registers[FINAL_ROW] = min(longest >> 3, 3) * 3 + where
 
 
-@njit(cache=True, inline="always")
+@inlined
 def _limited(total: int) -> int:
     """A weighted sum as a logistic value."""
     return min(max((total + (1 << 15)) >> 16, -STRETCH_LIMIT), STRETCH_LIMIT)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _mix(m: TokenMixer, lm: int) -> int:
     """Logistic value of the two layers' prediction."""
     for k in range(SETS):
@@ -153,7 +153,7 @@ def _mix(m: TokenMixer, lm: int) -> int:
     return _limited(total)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _refine(m: TokenMixer, which: int, context: int, mixed: int) -> int:
     """What the mixer's value has meant in a context (16 bits), as a probability."""
     level = (mixed + 3 * 1024) // _STEP
@@ -165,7 +165,7 @@ def _refine(m: TokenMixer, which: int, context: int, mixed: int) -> int:
     return refined
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _predict(m: TokenMixer, lane: int, node: int, lm: int) -> int:
     """Probability (16 bits) of a one at a node that :func:`enter_node` has entered."""
     m.registers[OPINION] = _opinion_of(lm)
@@ -186,7 +186,7 @@ def _predict(m: TokenMixer, lane: int, node: int, lm: int) -> int:
     return final
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _update_mixer(m: TokenMixer, bit: int) -> None:
     """Move the weights that were used along the gradient of the bit's cost."""
     rate = 16 + 40960 // (m.registers[DECISIONS] + 1024)
@@ -207,7 +207,7 @@ def _update_mixer(m: TokenMixer, bit: int) -> None:
         m.final_weights[row, k] = min(max(m.final_weights[row, k] + step, _LEAST_WEIGHT), _MOST_WEIGHT)
 
 
-@njit(cache=True, error_model="numpy", forceinline=True)
+@inlined_late
 def _update(m: TokenMixer, lane: int, lm: int, p: int, bit: int) -> None:
     """Learn from a decision that was predicted with probability p."""
     update_contexts(m, bit)
@@ -221,9 +221,7 @@ def _update(m: TokenMixer, lane: int, lm: int, p: int, bit: int) -> None:
         count = np.int64(entry & 255)
         q = np.int64(entry >> 16)
         q += ((target - q) * RATES[count]) >> 16
-        m.corrections[i, row, at - row * KNOTS] = (min(max(q, 16), 65519) << 16) | min(
-            count + 1, _MOST_CORRECTED
-        )
+        m.corrections[i, row, at - row * KNOTS] = (min(max(q, 16), 65519) << 16) | min(count + 1, _MOST_CORRECTED)
     for i in range(2):
         at = m.registers[FINAL_MAP_AT + i]
         row = at // KNOTS
@@ -237,7 +235,7 @@ def _update(m: TokenMixer, lane: int, lm: int, p: int, bit: int) -> None:
     numbers[GAIN] += ((by_lm - by_mixture) * 64 - numbers[GAIN]) >> 6
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def encode_token(
     mixer: TokenMixer,
     lane: int,
@@ -288,7 +286,7 @@ def encode_token(
     return count
 
 
-@njit(cache=True, error_model="numpy")
+@compiled
 def decode_token(
     mixer: TokenMixer,
     lane: int,

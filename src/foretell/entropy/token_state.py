@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from foretell.compilation import inlined
 from foretell.entropy.logistic import squash, stretch
 from foretell.entropy.token_tree import TokenTree, TreeArrays
 
@@ -240,7 +240,7 @@ _HASH_2 = np.uint64(0xD6E8FEB86659FD93)
 _HASH_SHIFT = np.uint64(29)
 
 
-@njit(cache=True, inline="always")
+@inlined
 def hashed(a: np.uint64, b: np.uint64) -> np.uint64:
     """Hash of an ordered pair, modulo 2**64."""
     h: np.uint64 = (a + _HASH_1) * _HASH_2 ^ (b + _HASH_2) * _HASH_1
@@ -256,7 +256,7 @@ RATES = _adaptation_rates()
 """Rate of adaptation, in 1/65536, of a probability that has been adapted so many times."""
 
 
-@njit(cache=True, inline="always")
+@inlined
 def nudge(table: NDArray[np.uint16], index: int, bit: int) -> None:
     """Move a probability 1/64 of the way to a bit, within [16, 65519]."""
     p = np.int64(table[index])

@@ -25,9 +25,9 @@ from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled
 from foretell.entropy.logistic import stretch_ratio
 
 END = 8
@@ -111,10 +111,8 @@ class TokenTree:
         return cls(len(leaves), arrays)
 
 
-@njit(cache=True)
-def _first_one(
-    offsets: NDArray[np.int32], data: NDArray[np.uint8], lo: int, hi: int, d: int, bit: int
-) -> int:
+@compiled
+def _first_one(offsets: NDArray[np.int32], data: NDArray[np.uint8], lo: int, hi: int, d: int, bit: int) -> int:
     """First leaf of [lo, hi) with the bit set in byte d, by bisection."""
     while lo < hi:
         middle = (lo + hi) // 2
@@ -125,7 +123,7 @@ def _first_one(
     return lo
 
 
-@njit(cache=True)
+@compiled
 def _build(
     offsets: NDArray[np.int32], data: NDArray[np.uint8]
 ) -> tuple[
@@ -193,7 +191,7 @@ def frequency_blocks(leaves: int) -> int:
     return (leaves >> _BLOCK_BITS) + 2
 
 
-@njit(cache=True)
+@compiled
 def index_frequencies(frequencies: NDArray[np.uint32], totals: NDArray[np.int64]) -> NDArray[np.int64]:
     """Fill ``totals[b]`` with the sum of the frequencies before leaf 64 b; return ``totals``."""
     total = np.int64(0)
@@ -211,7 +209,7 @@ def index_frequencies(frequencies: NDArray[np.uint32], totals: NDArray[np.int64]
     return totals
 
 
-@njit(cache=True)
+@compiled
 def mass_before(frequencies: NDArray[np.uint32], totals: NDArray[np.int64], leaf: int) -> int:
     """Sum of the frequencies before a leaf (0 to N)."""
     block = leaf >> _BLOCK_BITS
@@ -221,7 +219,7 @@ def mass_before(frequencies: NDArray[np.uint32], totals: NDArray[np.int64], leaf
     return total
 
 
-@njit(cache=True)
+@compiled
 def path_stretches(
     tree: TreeArrays,
     frequencies: NDArray[np.uint32],

@@ -11,9 +11,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
+
+from foretell.compilation import inlined
 
 ROUND = np.float32(12582912.0)
 """1.5 * 2**23: adding and subtracting it rounds a float32 below 2**22 to the nearest even integer."""
@@ -72,9 +74,7 @@ order_key = _emit(types.int32, lambda builder, x: _flip(builder, builder.bitcast
 """``order_key(x)``: an int32 that orders as the float32 x does; LLVM vectorises its maximum, not a float's."""
 from_order_key = _emit(types.float32, lambda builder, key: builder.bitcast(_flip(builder, key), _F32))
 """Inverse of :func:`order_key`."""
-_magnitude_bits = _emit(
-    types.int32, lambda builder, x: builder.and_(builder.bitcast(x, _I32), _I32(0x7FFFFFFF))
-)
+_magnitude_bits = _emit(types.int32, lambda builder, x: builder.and_(builder.bitcast(x, _I32), _I32(0x7FFFFFFF)))
 
 
 @intrinsic  # type: ignore[untyped-decorator]
@@ -87,22 +87,22 @@ def shift_right(_context, value, places):  # type: ignore[no-untyped-def]
     return types.int32(types.int32, types.int32), generate
 
 
-@njit(inline="always")
+@inlined
 def largest_magnitude(x: NDArray[np.float32]) -> np.float32:
-    """max |x|, 0 for an empty row."""
+    """Max |x|, 0 for an empty row."""
     key = np.int32(0)
     for i in range(x.size):
         key = max(key, _magnitude_bits(x[i]))
     return from_order_key(key)
 
 
-@njit(inline="always")
+@inlined
 def round_even(x: np.float32) -> np.float32:
     """Nearest integer of ``x``, |x| < 2**22, halves to even, as a float32."""
     return (x + ROUND) - ROUND
 
 
-@njit(inline="always")
+@inlined
 def exp2_negative(t: np.float32) -> np.int32:
     """2**-t for t >= 0 as an integer in units of 2**-28."""
     t = t if t < _LARGEST_SHIFT else _LARGEST_SHIFT
@@ -116,20 +116,20 @@ def exp2_negative(t: np.float32) -> np.int32:
     return shift_right(np.int32(p * _EXP2_ONE), whole)
 
 
-@njit(inline="always")
+@inlined
 def sigmoid(z: np.float32) -> np.float32:
     """1 / (1 + exp(-z))."""
     e = np.float32(exp2_negative(abs(z) * LOG2_E)) * _EXP2_UNIT
     return (_ONE if z >= np.float32(0.0) else e) / (_ONE + e)
 
 
-@njit(inline="always")
+@inlined
 def silu(x: np.float32) -> np.float32:
-    """x * sigmoid(x)."""
+    """X * sigmoid(x)."""
     return x * sigmoid(x)
 
 
-@njit(inline="always")
+@inlined
 def gelu(x: np.float32) -> np.float32:
     """The tanh form of GELU: x * sigmoid(2 sqrt(2/pi) (x + 0.044715 x**3))."""
     cube = (x * x) * x

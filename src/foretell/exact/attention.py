@@ -13,8 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled
 from foretell.exact.arithmetic import exp2_negative, from_order_key, order_key, round_even, shift_right
-from foretell.exact.compiled import compiled
 from foretell.exact.product import product_at
 
 WEIGHT_TOTAL = np.float32(32767.0)

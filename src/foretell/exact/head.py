@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled
 from foretell.exact.arithmetic import LOG2_E, exp2_negative, from_order_key, order_key
-from foretell.exact.compiled import compiled
 from foretell.exact.product import product_at
 
 HEAD_ROWS = 24
@@ -42,9 +42,7 @@ def frequencies_of(
 def head_sums(left: NDArray[np.int16], head: NDArray[np.int8], sums: NDArray[np.int32], rows: int) -> None:
     """Integer sums of the first ``rows`` rows for every token."""
     width = left.shape[1]
-    product_at(
-        left.ctypes.data, width, head.ctypes.data, width, head.shape[0], sums.ctypes.data, sums.shape[1], rows
-    )
+    product_at(left.ctypes.data, width, head.ctypes.data, width, head.shape[0], sums.ctypes.data, sums.shape[1], rows)
 
 
 @compiled

@@ -19,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from foretell.exact.compiled import compiled
+from foretell.compilation import compiled
 
 LANES = 8
 BLOCK = 16

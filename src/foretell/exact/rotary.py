@@ -34,9 +34,7 @@ def _polynomial(coefficients: tuple[float, ...], x: NDArray[np.float64]) -> NDAr
     return total
 
 
-def rotary_table(
-    positions: int, frequencies: NDArray[np.float64]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def rotary_table(positions: int, frequencies: NDArray[np.float64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Cosines and sines, (positions, width / 2) float32, of position times frequency (radians)."""
     turns = np.arange(positions, dtype=np.float64)[:, None] * (frequencies / _TWO_PI)[None, :]
     turns = turns - np.rint(turns)  # in [-1/2, 1/2]

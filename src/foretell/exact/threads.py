@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,7 @@ _size = 0
 
 def thread_count() -> int:
     """Threads that :func:`run_all` uses: those set, else one for each core that this process may use."""
-    return _size or (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    )
+    return _size or (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def set_thread_count(threads: int) -> None:
@@ -41,4 +40,4 @@ def cut(total: int, parts: int, multiple: int = 1) -> list[tuple[int, int]]:
     units = -(-total // multiple)
     parts = max(1, min(parts, units))
     bounds = [min(total, units * i // parts * multiple) for i in range(parts + 1)]
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(itertools.pairwise(bounds))

@@ -15,8 +15,8 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled
 from foretell.exact.arithmetic import ACTIVATION_LIMIT, WEIGHT_LIMIT, largest_magnitude, round_even
-from foretell.exact.compiled import compiled
 
 HADAMARD = 64
 """Largest size of a rotated block; a smaller power of two serves widths that 64 does not divide."""
@@ -102,9 +102,7 @@ def quantise(x: NDArray[np.float32], out: NDArray[np.int16]) -> np.float32:
 
 
 @compiled
-def rms_norm(
-    x: NDArray[np.float32], weight: NDArray[np.float32], epsilon: float, out: NDArray[np.float32]
-) -> None:
+def rms_norm(x: NDArray[np.float32], weight: NDArray[np.float32], epsilon: float, out: NDArray[np.float32]) -> None:
     """``x / sqrt(mean(x**2) + epsilon) * weight``; the squares are summed as integers of x / max|x| in 2**-15."""
     largest = largest_magnitude(x)
     total = np.int64(0)

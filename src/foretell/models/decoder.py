@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled
 from foretell.exact.arithmetic import LOG2_E
-from foretell.exact.compiled import compiled
 from foretell.exact.head import head_frequencies
 from foretell.exact.rotary import inverse_frequencies, rotary_table
 from foretell.exact.threads import cut, run_all, thread_count
@@ -204,7 +205,7 @@ def _cut_by_stream(streams: NDArray[np.int32], parts: int) -> list[tuple[int, in
         if nearest > bounds[-1]:
             bounds.append(nearest)
     bounds.append(streams.size)
-    return list(zip(bounds[:-1], bounds[1:], strict=True))
+    return list(itertools.pairwise(bounds))
 
 
 def from_arrays(name: str, config: DecoderConfig, arrays: dict[str, NDArray[Any]], digest: bytes) -> Decoder:

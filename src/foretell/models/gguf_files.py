@@ -105,9 +105,7 @@ def _vocabulary(fields: dict[str, Any], path: Path) -> Vocabulary:
     kind = fields.get("tokenizer.ggml.model")
     if kind == "gpt2":
         alphabet = byte_level_alphabet()
-        spelled = {
-            i: bytes(alphabet[c] for c in token) for i, token in enumerate(tokens) if types[i] == _ORDINARY
-        }
+        spelled = {i: bytes(alphabet[c] for c in token) for i, token in enumerate(tokens) if types[i] == _ORDINARY}
         split_digits = fields.get("tokenizer.ggml.pre") in ("smollm", "default-digits")
         tokenizer = byte_level_tokenizer(tokens, fields["tokenizer.ggml.merges"], split_digits)
     elif kind == "llama":

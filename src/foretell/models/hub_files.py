@@ -33,9 +33,7 @@ def fetch_repository(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
-        raise ModelError(
-            "the hub needs the package huggingface_hub", "pip install 'foretell[hub]'"
-        ) from error
+        raise ModelError("the hub needs the package huggingface_hub", "pip install 'foretell[hub]'") from error
     try:
         return Path(snapshot_download(name, allow_patterns=["*.json", "*.safetensors"]))
     except Exception as error:

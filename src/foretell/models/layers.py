@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.compilation import compiled
 from foretell.exact.arithmetic import gelu, silu
 from foretell.exact.attention import attend, store_key, store_value
-from foretell.exact.compiled import compiled
 from foretell.exact.product import product_at
 from foretell.exact.transform import hadamard, quantise, rms_norm
 
@@ -97,9 +97,7 @@ def _rotate(x: NDArray[np.float32], cosine: NDArray[np.float32], sine: NDArray[n
 
 
 @compiled
-def _head(
-    sums: NDArray[np.int32], scale: np.float32, scales: NDArray[np.float32], out: NDArray[np.float32]
-) -> None:
+def _head(sums: NDArray[np.int32], scale: np.float32, scales: NDArray[np.float32], out: NDArray[np.float32]) -> None:
     """Integer sums of one head as floats."""
     for i in range(out.size):
         out[i] = (np.float32(sums[i]) * scale) * scales[i]
@@ -354,6 +352,4 @@ def run_layers(
             layer, weights, shape, cosines[table], sines[table], rows, begin, end, hidden, cache, queries,
             query_scales,
         )  # fmt: skip
-        layer_outputs(
-            layer, weights, shape, windows[layer], rows, begin, end, hidden, cache, queries, query_scales
-        )
+        layer_outputs(layer, weights, shape, windows[layer], rows, begin, end, hidden, cache, queries, query_scales)

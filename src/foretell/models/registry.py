@@ -121,9 +121,7 @@ def info(name: str) -> ModelInfo:
             return model
     if not name.startswith("hf:") and not Path(name).exists():
         names = ", ".join(known.name for known in KNOWN)
-        raise ModelError(
-            f"no model {name!r}", f"known are {names}; or give hf:OWNER/NAME, a folder or a GGUF file"
-        )
+        raise ModelError(f"no model {name!r}", f"known are {names}; or give hf:OWNER/NAME, a folder or a GGUF file")
     return ModelInfo(name, 0, 0, "see its source", name, False, None, "not converted yet")
 
 
@@ -194,9 +192,7 @@ def _info_of_file(file: Path) -> ModelInfo:
         if file.stem.endswith(known.digest):
             return _info_of(known)
     name, digest = file.stem[:-65], file.stem[-64:]
-    return ModelInfo(
-        name, 0, file.stat().st_size, "see its source", "local", True, digest, "converted from a file"
-    )
+    return ModelInfo(name, 0, file.stat().st_size, "see its source", "local", True, digest, "converted from a file")
 
 
 def _ensure(name: str, progress: Progress | None) -> Path:

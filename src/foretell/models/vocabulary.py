@@ -84,9 +84,7 @@ class Vocabulary:
         rows: list[int] = []
         for text, raw in _split_utf8(data):
             rows.extend(
-                self._encode_text(text, raw)
-                if text
-                else (self.row_of_bytes[raw[i : i + 1]] for i in range(len(raw)))
+                self._encode_text(text, raw) if text else (self.row_of_bytes[raw[i : i + 1]] for i in range(len(raw)))
             )
         return np.array(rows, np.int32)
 
@@ -169,9 +167,7 @@ def sentencepiece_tokenizer(tokens: list[str], scores: list[float], types: list[
             if left in index and right in index:
                 merges.append((-scores[i], index[left], index[right], (left, right)))
     merges.sort()
-    model = models.BPE(
-        index, [pair for *_, pair in merges], fuse_unk=True, byte_fallback=True, unk_token="<unk>"
-    )
+    model = models.BPE(index, [pair for *_, pair in merges], fuse_unk=True, byte_fallback=True, unk_token="<unk>")
     tokenizer = Tokenizer(model)
     tokenizer.decoder = decoders.ByteFallback()
     specification = json.loads(tokenizer.to_str())

@@ -1,0 +1,192 @@
+"""Sizes of whole archives of the development texts, against general-purpose compressors in the same run.
+
+    python benchmarks/text_ratio.py [--model NAME] [--level N] [--keep FOLDER] [FILE ...]
+
+Reads $FORETELL_DATA/text/dev (default ../shared/data) and writes benchmarks/results/text_ratio-MODEL.json.
+``--keep`` stores what the language model said of each section (it does not depend on anything that comes
+after it), so that a run can be continued or repeated after a change of the mixing. ``lm_bits_per_byte``
+is the ideal code length of the exact model alone, in the same lanes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import bz2
+import gzip
+import hashlib
+import json
+import lzma
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import foretell
+from foretell.codecs import text
+from foretell.codecs.lanes import sections_of, shape_of
+from foretell.models import registry
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("FORETELL_DATA", ROOT.parent / "shared" / "data"))
+ENGLISH = (
+    "prose_blog_2025.md",
+    "prose_govuk_2025.txt",
+    "tech_peps_2025.rst",
+    "tech_eips_2025.md",
+    "law_us_dc_2025.txt",
+    "med_craft_pmc.txt",
+)
+PROGRAMS = {
+    "zpaq -m5": ["zpaq", "add", "{out}.zpaq", "{file}", "-m5"],
+    "7z PPMd": ["7z", "a", "-m0=PPMd:o=32:mem=256m", "-bd", "{out}.7z", "{file}"],
+    "bzip3": ["bzip3", "-e", "-k", "-b", "16", "{file}", "{out}.bz3"],
+}
+
+
+def rivals(data: bytes) -> dict[str, int]:
+    """Bytes that each compressor at hand needs."""
+    sizes = {
+        "gzip -9": len(gzip.compress(data, 9, mtime=0)),
+        "bzip2 -9": len(bz2.compress(data, 9)),
+        "xz -9e": len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)),
+    }
+    optional: dict[str, Callable[[], int]] = {}
+    try:
+        import brotli
+
+        optional["brotli -q11"] = lambda: len(brotli.compress(data, quality=11, lgwin=24))
+    except ImportError:
+        pass
+    try:
+        import zstandard
+
+        optional["zstd -22"] = lambda: len(zstandard.ZstdCompressor(level=22).compress(data))
+    except ImportError:
+        pass
+    sizes |= {name: measure() for name, measure in optional.items()}
+    for name, command in PROGRAMS.items():
+        if shutil.which(command[0]):
+            sizes[name] = _program_size(command, data)
+    return sizes
+
+
+def _program_size(command: list[str], data: bytes) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        file, out = Path(folder) / "data", Path(folder) / "out"
+        file.write_bytes(data)
+        done = [part.format(file=file, out=out) for part in command]
+        subprocess.run(done, check=True, capture_output=True, cwd=folder)
+        return next(p for p in Path(folder).iterdir() if p.name.startswith("out")).stat().st_size
+
+
+def remember_sections(folder: Path) -> None:
+    """Keep the logistic values of every section in ``folder`` and take them from there."""
+    compute = text.TextCodec._stretches
+
+    def kept(self: text.TextCodec, tokens, section, prefix):  # type: ignore[no-untyped-def]
+        first, last = section[0][0], section[-1][1]
+        key = hashlib.sha256(self.model.digest + repr((section, prefix)).encode())
+        key.update(tokens[max(0, first - prefix) : last].tobytes())
+        path = folder / f"{key.hexdigest()[:32]}.npz"
+        if path.exists():
+            with np.load(path) as stored:
+                return stored["stretches"].astype(np.int32), stored["starts"]
+        stretches, starts = compute(self, tokens, section, prefix)
+        np.savez_compressed(path, stretches=stretches.astype(np.int16), starts=starts)
+        return stretches, starts
+
+    text.TextCodec._stretches = kept  # type: ignore[method-assign]
+
+
+def ideal_bits(codec: text.TextCodec, data: bytes) -> float:
+    """Code length of the data by the language model alone, in the lanes of the codec, frame by frame."""
+    total = 0.0
+    tree = codec.tree.arrays
+    for start in range(0, len(data), codec.frame_bytes):
+        tokens = codec.model.vocabulary.encode(data[start : start + codec.frame_bytes])
+        shape = shape_of(tokens.size, codec.plan)
+        for section in sections_of(tokens.size, shape):
+            stretches, _starts = codec._stretches(tokens, section, shape.prefix)
+            ones = np.concatenate([_path_bits(tree, int(t)) for t in tokens[section[0][0] : section[-1][1]]])
+            total += float(np.logaddexp(0, -stretches / 256 * np.where(ones, 1, -1)).sum() / np.log(2))
+    return total
+
+
+_paths: dict[int, np.ndarray] = {}
+
+
+def _path_bits(tree: object, leaf: int) -> np.ndarray:
+    if leaf not in _paths:
+        node, bits = 0, []
+        while node >= 0:
+            bits.append(leaf >= tree.mid[node])  # type: ignore[attr-defined]
+            node = int(tree.right[node] if bits[-1] else tree.left[node])  # type: ignore[attr-defined]
+        _paths[leaf] = np.array(bits)
+    return _paths[leaf]
+
+
+def summary(rows: list[dict[str, object]]) -> str:
+    """Totals over the six English files, and how often the archive is the smallest."""
+    english = [row for row in rows if row["file"] in ENGLISH]
+    lines = []
+    if len(english) == len(ENGLISH):
+        total = sum(row["archive_bytes"] for row in english)  # type: ignore[misc]
+        lines.append(f"six English files: {total} bytes")
+        for name in ("zpaq -m5", "bzip2 -9", "xz -9e"):
+            other = sum(row["rivals"].get(name, 0) for row in english)  # type: ignore[attr-defined]
+            if other:
+                lines.append(f"  {name}: {other} bytes; archive / {name} = {total / other:.4f}")
+    best = sum(row["archive_bytes"] < min(row["rivals"].values()) for row in rows)  # type: ignore[attr-defined]
+    above = [row["file"] for row in rows if row["archive_bytes"] > row["rivals"]["xz -9e"]]  # type: ignore[index]
+    lines.append(f"smaller than every rival on {best} of {len(rows)} files; larger than xz on: {above or 'none'}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="*")
+    parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--level", type=int, default=6)
+    parser.add_argument("--keep", type=Path)
+    args = parser.parse_args()
+    folder = DATA / "text" / "dev"
+    if not folder.is_dir():
+        print(f"text_ratio: no data in {folder}; set FORETELL_DATA to a folder with text/dev")
+        return 1
+    if args.keep:
+        args.keep.mkdir(parents=True, exist_ok=True)
+        remember_sections(args.keep)
+    result = ROOT / "benchmarks" / "results" / f"text_ratio-{args.model}.json"
+    kept = json.loads(result.read_text()) if result.exists() and args.files else []
+    rows = {row["file"]: row for row in kept}
+    names = args.files or sorted((p.name for p in folder.iterdir()), key=lambda name: (name not in ENGLISH, name))
+    codec = text.TextCodec(registry.load(args.model), args.level)
+    for name in names:
+        data = (folder / name).read_bytes()
+        begin = time.perf_counter()
+        archive = foretell.compress(data, level=args.level, model=args.model)
+        seconds = time.perf_counter() - begin
+        row = {"file": name, "bytes": len(data), "archive_bytes": len(archive), "level": args.level}
+        row["bits_per_byte"] = round(8 * len(archive) / len(data), 4)
+        if args.keep:
+            row["lm_bits_per_byte"] = round(ideal_bits(codec, data) / len(data), 4)
+        row["rivals"] = rivals(data)
+        rows[name] = row
+        best = min(row["rivals"], key=row["rivals"].get)  # type: ignore[attr-defined]
+        print(
+            f"{name:32} {len(archive):7} {row['bits_per_byte']:.4f} bpb  lm {row.get('lm_bits_per_byte')}"
+            f"  {best} {8 * row['rivals'][best] / len(data):.4f}  {seconds:.0f} s",  # type: ignore[index]
+            flush=True,
+        )
+        result.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
+    print(summary(list(rows.values())))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
