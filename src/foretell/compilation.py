@@ -14,11 +14,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numba
-from numba import njit
+from numba import config, njit
 from platformdirs import user_cache_path
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+settings: Any = config  # its attributes are made at run time
 
 
 @cache
@@ -56,8 +56,8 @@ def inlined_late(function: Function) -> Function:
 
 def _compile(function: Function, **options: Any) -> Function:
     folder = cache_folder()
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(folder or before)
+    before = settings.CACHE_DIR
+    settings.CACHE_DIR = str(folder or before)
     try:
         result: Function = njit(
             nogil=True,
@@ -68,5 +68,5 @@ def _compile(function: Function, **options: Any) -> Function:
             **options,
         )(function)
     finally:
-        numba.config.CACHE_DIR = before
+        settings.CACHE_DIR = before
     return result

@@ -131,8 +131,8 @@ class TextCodec:
                     fed = np.where(targets == begin, opening, tokens[targets - 1])
                     rows.append(targets)
                     inputs.append((fed, np.full(targets.size, stream), targets - begin + read))
-                batch = (np.concatenate(column).astype(np.int32) for column in zip(*inputs, strict=True))
-                self._read(*batch, cache, tokens, np.concatenate(rows), starts, first, stretches)
+                fed, streams, slots = (np.concatenate(part).astype(np.int32) for part in zip(*inputs, strict=True))
+                self._read(fed, streams, slots, cache, tokens, np.concatenate(rows), starts, first, stretches)
         return stretches, starts
 
     def _read(

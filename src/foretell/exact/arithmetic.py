@@ -52,7 +52,7 @@ _LARGEST_SHIFT = np.float32(31.0)
 def _emit(result: Any, emit: Any) -> Any:
     """Numba function that emits its own LLVM code, since Numba widens int32 arithmetic to 64 bits."""
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def function(_context, value):  # type: ignore[no-untyped-def]
         def generate(_target, builder, _signature, args):  # type: ignore[no-untyped-def]
             return emit(builder, args[0])
@@ -77,7 +77,7 @@ from_order_key = _emit(types.float32, lambda builder, key: builder.bitcast(_flip
 _magnitude_bits = _emit(types.int32, lambda builder, x: builder.and_(builder.bitcast(x, _I32), _I32(0x7FFFFFFF)))
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def shift_right(_context, value, places):  # type: ignore[no-untyped-def]
     """``value >> places`` in 32 bits, places in 0 ... 31."""
 
@@ -113,7 +113,7 @@ def exp2_negative(t: np.float32) -> np.int32:
     p = p * f + _C1
     p = p * f + _C0
     p = p * f + _ONE
-    return shift_right(np.int32(p * _EXP2_ONE), whole)
+    return shift_right(np.int32(p * _EXP2_ONE), whole)  # type: ignore[call-arg]
 
 
 @inlined

@@ -71,7 +71,7 @@ def attention_weights(
     total = np.int32(0)
     key = np.int32(0)
     for j in range(slots):
-        e = shift_right(exp2_negative(top - scratch[j]), _EXP_SHIFT)
+        e: np.int32 = shift_right(exp2_negative(top - scratch[j]), _EXP_SHIFT)  # type: ignore[call-arg]
         total = np.int32(total + e)
         weight = np.float32(e) * value_scales[j]
         scratch[j] = weight

@@ -120,7 +120,7 @@ def _make_tile(rows: int) -> Any:
     then the number of input pairs (at least 1), and the strides of activations and output in elements.
     """
 
-    @intrinsic  # type: ignore[untyped-decorator]
+    @intrinsic
     def tile(_context, left, packed, out, pairs, left_stride, out_stride):  # type: ignore[no-untyped-def]
         signature = types.void(left, packed, out, types.intp, types.intp, types.intp)
 

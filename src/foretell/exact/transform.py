@@ -50,7 +50,7 @@ def _butterflies(builder: Any, rows: list[Any]) -> list[Any]:
     return rows
 
 
-@intrinsic  # type: ignore[untyped-decorator]
+@intrinsic
 def _hadamard_64(_context, address):  # type: ignore[no-untyped-def]
     """Transform 64 float32 at ``address`` in place; the same sums as the loops of :func:`hadamard`."""
 
@@ -74,7 +74,7 @@ def hadamard(x: NDArray[np.float32], block: int) -> None:
     """
     if block == HADAMARD:
         for start in range(0, x.size, HADAMARD):
-            _hadamard_64(x.ctypes.data + start * 4)
+            _hadamard_64(x.ctypes.data + start * 4)  # type: ignore[call-arg]
         return
     for start in range(0, x.size, block):
         half = 1
@@ -119,10 +119,9 @@ def rms_norm(x: NDArray[np.float32], weight: NDArray[np.float32], epsilon: float
 
 
 def rotate_weights(weights: NDArray[np.float32], block: int) -> NDArray[np.float64]:
-    """Rotate the inputs of a (N, K) matrix so that it can be applied to rows rotated by :func:`hadamard`
-    in blocks of ``block``.
+    """Rotate the inputs of a (N, K) matrix so that it can be applied to rows rotated by :func:`hadamard`.
 
-    The result includes the factor 1 / block that makes the two rotations cancel.
+    Both rotate in blocks of ``block``; the result includes the factor 1 / block that makes the two cancel.
     """
     outputs, inputs = weights.shape
     x = weights.astype(np.float64).reshape(outputs, inputs // block, block)

@@ -152,7 +152,8 @@ class _Tensors:
         begin, shape = int(entry["data_offsets"][0]), tuple(entry["shape"])
         raw = np.memmap(file, _TYPES[entry["dtype"]], "r", origin + begin, shape)
         if entry["dtype"] == "BF16":
-            return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32)
+            widened: NDArray[np.uint32] = raw.astype(np.uint32) << np.uint32(16)
+            return widened.view(np.float32)
         return np.array(raw, np.float32)
 
 

@@ -142,7 +142,7 @@ def byte_level_tokenizer(tokens: list[str], merges: list[str], split_digits: boo
     """JSON of a byte-level BPE tokenizer without special tokens, so that text that spells one stays text."""
     from tokenizers import Tokenizer, models, pre_tokenizers
 
-    pairs = [tuple(merge.split(" ")) for merge in merges]
+    pairs = [(left, right) for left, _, right in (merge.partition(" ") for merge in merges)]
     tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(tokens)}, pairs))
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)
     digits = [pre_tokenizers.Digits(individual_digits=True)] if split_digits else []
