@@ -133,7 +133,7 @@ def _make_tile(rows: int) -> Any:
     return tile
 
 
-_tile6, _tile3, _tile1 = _make_tile(6), _make_tile(3), _make_tile(1)
+_tile6, _tile5, _tile3, _tile1 = _make_tile(6), _make_tile(5), _make_tile(3), _make_tile(1)
 
 
 @compiled
@@ -149,36 +149,21 @@ def product_at(
         weights = packed + block * inputs * BLOCK
         target = out + block * BLOCK * 4
         row = 0
-        while row + 6 <= rows:
-            _tile6(
-                left + row * left_stride * 2,
-                weights,
-                target + row * out_stride * 4,
-                pairs,
-                left_stride,
-                out_stride,
-            )
-            row += 6
-        while row + 3 <= rows:
-            _tile3(
-                left + row * left_stride * 2,
-                weights,
-                target + row * out_stride * 4,
-                pairs,
-                left_stride,
-                out_stride,
-            )
-            row += 3
         while row < rows:
-            _tile1(
-                left + row * left_stride * 2,
-                weights,
-                target + row * out_stride * 4,
-                pairs,
-                left_stride,
-                out_stride,
-            )
-            row += 1
+            source, sink = left + row * left_stride * 2, target + row * out_stride * 4
+            rest = rows - row
+            if rest >= 6:
+                _tile6(source, weights, sink, pairs, left_stride, out_stride)
+                row += 6
+            elif rest == 5:
+                _tile5(source, weights, sink, pairs, left_stride, out_stride)
+                row += 5
+            elif rest >= 3:
+                _tile3(source, weights, sink, pairs, left_stride, out_stride)
+                row += 3
+            else:
+                _tile1(source, weights, sink, pairs, left_stride, out_stride)
+                row += 1
 
 
 @compiled
