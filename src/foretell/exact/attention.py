@@ -118,10 +118,12 @@ def attend(
     width = queries.shape[1]
     rows, groups = slots.size, queries.shape[0] // slots.size
     capacity = sums.shape[1]
-    start = first[0] & ~15
+    start = first[0]
     last = 0
     for r in range(rows):
+        start = min(start, first[r])
         last = max(last, slots[r])
+    start &= ~15
     blocks = (last - start) // 16 + 1
     product_at(
         queries.ctypes.data, width, keys.ctypes.data + start * width, width, blocks, sums.ctypes.data, capacity,

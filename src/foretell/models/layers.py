@@ -222,7 +222,10 @@ def _attend_rows(
             stop += 1
         count = stop - start
         for r in range(count):
-            first[r] = max(0, rows.slot[start + r] - window + 1) if window else 0
+            # In a tree the slots run ahead of the positions, and a window counts positions.
+            first[r] = max(0, rows.position[start + r] - window + 1) if window else 0
+            if rows.visible.shape[0] > 0:
+                first[r] = min(first[r], rows.base[start + r])
         visible = rows.visible[start:stop] if rows.visible.shape[0] > 0 else rows.visible
         for k in range(shape.kv_heads):
             for r in range(count):
