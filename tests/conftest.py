@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
@@ -23,12 +23,18 @@ class FakeTextCodec:
     name = "text"
     id = 3
     frame_bytes = 4096
+    progress: Callable[[int], None] | None = None
 
     def __init__(self, model: FakeModel, level: int) -> None:
         self.level = level
 
     def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:
-        return [zlib.compress(frame, self.level) for frame in frames]
+        payloads = []
+        for frame in frames:
+            payloads.append(zlib.compress(frame, self.level))
+            if self.progress:
+                self.progress(len(frame))
+        return payloads
 
     def decode_frames(self, payloads: Sequence[tuple[bytes, int]]) -> list[bytes]:
         return [zlib.decompress(payload) for payload, _ in payloads]

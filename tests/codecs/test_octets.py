@@ -117,7 +117,7 @@ def decode_or_value_error(payload: bytes, size: int) -> None:
         assert not payload or payload[0] != 0x06
 
 
-@pytest.mark.parametrize(("payload", "size"), [(b"", 0), (b"\x00", 1), (b"\x0a", 1), (b"\x26", 1), (b"\x06", -1)])
+@pytest.mark.parametrize(("payload", "size"), [(b"", 0), (b"\x00", 1), (b"\x09", 1), (b"\x26", 1), (b"\x06", -1)])
 def test_wrong_headers_are_refused(payload: bytes, size: int) -> None:
     with pytest.raises(ValueError, match="octets payload"):
         CODEC.decode(payload, size)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from foretell.archive.layout import corrupt
 from foretell.archive.records import Frame, frame_checksum
 from foretell.codecs.base import CODEC_NAMES
-from foretell.codecs.toolbox import Toolbox
+from foretell.codecs.toolbox import Toolbox, telling
 from foretell.errors import CorruptArchiveError, ForetellError, MemoryLimitError
 
 DEFAULT_MEMORY = 1 << 30
@@ -33,10 +33,17 @@ def belongs(batch: Sequence[Frame], frame: Frame, tools: Toolbox, limit: int) ->
     return total <= min(limit, _LARGEST_BATCH)
 
 
-def decode_batch(frames: Sequence[Frame], tools: Toolbox) -> list[bytes | CorruptArchiveError]:
-    """Raw bytes of frames of one codec, or the damage found in place of them."""
+def decode_batch(
+    frames: Sequence[Frame], tools: Toolbox, progress: Callable[[int], None] | None = None
+) -> list[bytes | CorruptArchiveError]:
+    """Raw bytes of frames of one codec, or the damage found in place of them.
+
+    A slow codec calls ``progress`` with the number of bytes that it has just done.
+    """
     try:
-        raws = tools.codec(frames[0].head.kind).decode_frames(_pairs(frames))
+        codec = tools.codec(frames[0].head.kind)
+        with telling(codec, progress):
+            raws = codec.decode_frames(_pairs(frames))
     except (ForetellError, MemoryError) as error:
         if not isinstance(error, CorruptArchiveError):
             raise

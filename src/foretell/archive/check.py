@@ -27,7 +27,7 @@ def check_archive(
     memory_limit : int
         Most bytes that frames may take in memory at one time.
     progress : callable, optional
-        Called with the number of sound bytes so far.
+        Called with the number of bytes decoded so far.
 
     Returns
     -------
@@ -36,11 +36,10 @@ def check_archive(
     list of CorruptArchiveError
         What is damaged, in order.
     """
-    decoder = StreamDecoder(file, memory_limit, keep_going=True)
+    decoder = StreamDecoder(file, memory_limit, keep_going=True, progress=progress)
     try:
         for _ in decoder.pieces():
-            if progress:
-                progress(decoder.summary.raw_bytes)
+            pass
     except CorruptArchiveError as error:
         return decoder.summary, [*decoder.damage, error, *_check_rest(file, error, memory_limit)]
     return decoder.summary, decoder.damage

@@ -20,8 +20,9 @@ from foretell.codecs.base import (
     EncodedFrame,
     Settings,
 )
+from foretell.codecs.parallel import MOST_MEMORY
 from foretell.codecs.select import SEGMENT_BYTES, encode_segment
-from foretell.codecs.toolbox import Toolbox
+from foretell.codecs.toolbox import Toolbox, octets_memory
 from foretell.exact.threads import set_thread_count, thread_count
 
 Progress = Callable[[int], None]
@@ -176,9 +177,8 @@ def _encode_all(
 ) -> Iterator[tuple[bytes, list[EncodedFrame]]]:
     """Segments of a stream and their frames, in order; several at once where one thread each is used."""
     segments = iter(lambda: read_up_to(fin, SEGMENT_BYTES), b"")
-    threads = thread_count()
-    uses_model = settings.level > 1 and settings.codec in ("auto", "text")
-    if uses_model or threads == 1:
+    threads = _segments_at_once(settings)
+    if threads == 1:
         for segment in segments:
             yield segment, encode_segment(segment, settings, tools, progress)
         return
@@ -192,6 +192,13 @@ def _encode_all(
         while ahead:
             done, frames = ahead.popleft()
             yield done, frames.result()
+
+
+def _segments_at_once(settings: Settings) -> int:
+    """How many segments to encode together: one with a language model, which uses all cores itself."""
+    if settings.codec == "stored" or (settings.level > 1 and settings.codec != "octets"):
+        return 1
+    return min(thread_count(), max(1, MOST_MEMORY // octets_memory(settings.level, SEGMENT_BYTES)))
 
 
 def _write_segment(

@@ -76,11 +76,9 @@ def unpack_stream(
         Sizes, codecs and model; level and model are those of the last archive.
     """
     use_threads(threads)
-    decoder = StreamDecoder(fin, memory_limit)
+    decoder = StreamDecoder(fin, memory_limit, progress=progress)
     for piece in decoder.pieces():
         fout.write(piece)
-        if progress:
-            progress(decoder.summary.raw_bytes)
     return decoder.summary
 
 
@@ -97,6 +95,8 @@ class StreamDecoder:
         Most bytes that all frames may have together.
     keep_going : bool
         Collect damaged frames in ``damage`` and go on, rather than raise the first.
+    progress : callable, optional
+        Called with the number of bytes decoded so far.
     """
 
     def __init__(
@@ -106,11 +106,14 @@ class StreamDecoder:
         *,
         output_limit: int | None = None,
         keep_going: bool = False,
+        progress: Progress | None = None,
     ) -> None:
         self._source = Source(fin)
         self._memory_limit = memory_limit
         self._output_limit = output_limit
         self._keep_going = keep_going
+        self._progress = progress
+        self._reached = 0
         self._batch: list[Frame] = []
         self._declared: int | None = None
         self._accepted = 0
@@ -168,7 +171,7 @@ class StreamDecoder:
     def _flush(self) -> Iterator[bytes]:
         """Decode the batch; raises at the first damaged frame, after those before it."""
         batch, self._batch = self._batch, []
-        for frame, raw in zip(batch, decode_batch(batch, self._tools), strict=True):
+        for frame, raw in zip(batch, decode_batch(batch, self._tools, self._advance), strict=True):
             if isinstance(raw, CorruptArchiveError):
                 if not self._keep_going:
                     raise raw
@@ -180,8 +183,14 @@ class StreamDecoder:
             self.summary.raw_bytes += len(raw)
             self.summary.codecs[CODEC_NAMES[frame.head.kind]] += len(raw)
             yield raw
+        self._advance(self.summary.raw_bytes - self._reached)
         if self._tools.model:
             self.summary.model = self._tools.model.name
+
+    def _advance(self, size: int) -> None:
+        self._reached += size
+        if self._progress:
+            self._progress(self._reached)
 
     def _finish(self, expected: bytes) -> None:
         """Compare the whole with what the footer and the origin record say of it."""

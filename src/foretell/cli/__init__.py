@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 import foretell
-from foretell.cli.report import complain
+from foretell.cli.report import complain, show_notices
 from foretell.errors import ForetellError
 
 COMMANDS = {
@@ -61,6 +61,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     previous = _handle_termination()
+    show_notices(quiet=getattr(args, "quiet", False))
     try:
         return int(args.run(args))
     except SystemExit as stop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 import time
 from types import TracebackType
@@ -19,6 +20,16 @@ _UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 def complain(line: str) -> None:
     """Print a one-line error."""
     print(f"foretell: {line}", file=sys.stderr)
+
+
+def show_notices(*, quiet: bool) -> None:
+    """Print what the library logs, such as the fetching of a model, as lines on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("foretell: %(message)s"))
+    logger = logging.getLogger("foretell")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(logging.WARNING if quiet else logging.INFO)
 
 
 def print_json(values: dict[str, Any]) -> None:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 MOST_LANES = 64
+MOST_SLOTS = 1 << 16
+"""Most tokens that all lanes of a section, each with its prefix, may hold: it bounds the model's cache."""
+MOST_FRAME_BYTES = 1 << 22
+"""Most raw bytes of a text frame."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class Shape(NamedTuple):
 
     def fits(self, context: int) -> bool:
         """Whether a decoder with this context may believe it."""
-        in_context = self.length >= 1 and self.prefix + self.length <= context
+        slots = self.prefix + self.length
+        in_context = self.length >= 1 and slots <= context and self.lanes * slots <= MOST_SLOTS
         return in_context and self.prefix % 16 == 0 and 1 <= self.lanes <= MOST_LANES
 
 

