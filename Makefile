@@ -20,12 +20,16 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(STAMP)
-	$(BIN)/foretell models pull $(MODEL)
-	mkdir -p build
-	$(BIN)/foretell pack -v -f --model $(MODEL) $(SAMPLE) -o build/sample.fore
-	$(BIN)/foretell unpack -v -f build/sample.fore -o build/sample.txt
-	cmp $(SAMPLE) build/sample.txt
-	$(BIN)/foretell bench --model $(MODEL) $(SAMPLE)
+	@echo "== The language model, fetched once and kept in your cache"
+	@$(BIN)/foretell models pull $(MODEL)
+	@echo; echo "== Pack $(SAMPLE) (the first run also compiles: allow some minutes)"
+	@mkdir -p build
+	@$(BIN)/foretell pack -v -f --model $(MODEL) $(SAMPLE) -o build/sample.fore
+	@echo; echo "== Unpack it and compare"
+	@$(BIN)/foretell unpack -v -f build/sample.fore -o build/sample.txt
+	@cmp $(SAMPLE) build/sample.txt && echo "every byte came back"
+	@echo; echo "== The same text with other compressors"
+	@$(BIN)/foretell bench --model $(MODEL) $(SAMPLE)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not slow"

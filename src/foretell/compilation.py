@@ -8,6 +8,7 @@ nobody can read, so the cache lies in a folder named after a hash of all of fore
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Callable
 from functools import cache
@@ -17,6 +18,7 @@ from typing import Any, TypeVar
 from numba import config, njit
 from platformdirs import user_cache_path
 
+log = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
 settings: Any = config  # its attributes are made at run time
 
@@ -37,6 +39,15 @@ def cache_folder() -> Path | None:
     except OSError:
         return None
     return folder if os.access(folder, os.W_OK) else None
+
+
+@cache
+def announce(function: Callable[..., Any], what: str) -> None:
+    """Log that ``what`` is about to be compiled, if this machine has no machine code of the function yet."""
+    folder = cache_folder()
+    name = f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}"
+    if folder is None or not any(folder.rglob(f"{name}-*.nbi")):
+        log.debug("compiling %s for this processor, which takes a minute and happens once ...", what)
 
 
 def compiled(function: Function) -> Function:

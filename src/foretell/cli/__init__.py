@@ -61,7 +61,7 @@ def _parser(arguments: Sequence[str]) -> argparse.ArgumentParser:
 
 def _run(args: argparse.Namespace) -> int:
     previous = _handle_termination()
-    show_notices(quiet=getattr(args, "quiet", False))
+    show_notices(quiet=getattr(args, "quiet", False), verbose=getattr(args, "verbose", False))
     try:
         return int(args.run(args))
     except SystemExit as stop:

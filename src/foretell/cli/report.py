@@ -22,14 +22,15 @@ def complain(line: str) -> None:
     print(f"foretell: {line}", file=sys.stderr)
 
 
-def show_notices(*, quiet: bool) -> None:
+def show_notices(*, quiet: bool, verbose: bool) -> None:
     """Print what the library logs, such as the fetching of a model, as lines on standard error."""
+    everything = verbose or sys.stderr.isatty()
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("foretell: %(message)s"))
     logger = logging.getLogger("foretell")
     logger.handlers = [handler]
     logger.propagate = False
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    logger.setLevel(logging.WARNING if quiet else logging.DEBUG if everything else logging.INFO)
 
 
 def print_json(values: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.compilation import compiled
+from foretell.compilation import announce, compiled
 from foretell.entropy.binary import (
     POSITION,
     TAIL_BYTES,
@@ -321,6 +321,7 @@ def memory_needed(level: int, size: int) -> int:
 
 def _run_new_model(decoding: bool, level: int, binary: bool, data: NDArray[np.uint8], code: NDArray[np.uint8]) -> int:
     """Run a model whose tables have the size that the level and the number of bytes ask for."""
+    announce(_run, "context mixing")
     line_bits, head_bits = _table_bits(level, data.size)
     weights = np.full((MIXER_ROWS, INPUTS), FIRST_WEIGHT, np.int32)
     weights[:, CONTEXTS : 2 * CONTEXTS] = 0

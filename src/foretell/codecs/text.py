@@ -27,6 +27,7 @@ from foretell.codecs.text_kernels import (
     leaf_depths,
     path_rows,
 )
+from foretell.compilation import announce
 from foretell.entropy.binary import TAIL_BYTES, finish, new_decoder, new_encoder
 from foretell.entropy.token_state import TokenMixer, new_mixer
 from foretell.entropy.token_tree import TokenTree, frequency_blocks
@@ -105,6 +106,7 @@ class TextCodec:
         return [self._decode(payload, size) for payload, size in payloads]
 
     def _encode(self, frame: bytes) -> bytes:
+        announce(encode_section, "the packing of text")
         tokens = self.model.vocabulary.encode(frame)
         shape = shape_of(tokens.size, self.plan)
         head = b"".join(map(_varint, (tokens.size, *shape)))
@@ -189,6 +191,7 @@ class TextCodec:
         run_all(path_rows, calls)
 
     def _decode(self, payload: bytes, size: int) -> bytes:
+        announce(decode_step, "the unpacking of text")
         values, position = [], 0
         for _ in range(4):
             value, position = _read_varint(payload, position)
