@@ -7,19 +7,13 @@ from pathlib import Path
 
 import pytest
 
-DOCS = Path(__file__).parents[1] / "docs"
-MODULES = [
-    "foretell",
-    "foretell.archive.layout",
-    "foretell.archive.pack",
-    "foretell.archive.seek",
-    "foretell.cli.cat",
-    "foretell.cli.options",
-    "foretell.cli.report",
-    "foretell.codecs.detect",
-    "foretell.codecs.repeat",
-    "foretell.codecs.stored",
-]
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "src").rglob("*.py")
+    if ">>> " in path.read_text()
+)
 
 
 @pytest.mark.parametrize("page", ["pack.md"])
