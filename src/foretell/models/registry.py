@@ -293,7 +293,9 @@ def _store(name: str, source: ModelSource, size: int, progress: Progress) -> Pat
     target = folder / f"{name}-{key}{_SUFFIX}"
     scratch = target.with_suffix(f".{os.getpid()}.part")
     try:
-        save_file(arrays, scratch, metadata={"config": json.dumps(source.config.as_dict())})
+        tokenizer = hashlib.sha256(arrays["tokenizer"].tobytes()).hexdigest()
+        config = json.dumps(source.config.as_dict())
+        save_file(arrays, scratch, metadata={"config": config, "tokenizer": tokenizer})
         os.replace(scratch, target)
     finally:
         scratch.unlink(missing_ok=True)
@@ -307,11 +309,14 @@ def _read(file: Path) -> Decoder:
 
     try:
         with safe_open(file, "numpy") as stored:
-            config = DecoderConfig.from_dict(json.loads(stored.metadata()["config"]))
+            metadata = stored.metadata()
+            config = DecoderConfig.from_dict(json.loads(metadata["config"]))
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            tokenizer = hashlib.sha256(arrays["tokenizer"].tobytes()).hexdigest()
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{file}: damaged ({error})", "delete it and pull the model again") from error
     found = digest(config, arrays)
-    if found.hex() != file.stem[-64:]:
+    # The digest leaves out the tokenizer, which decoding does not need; files of before have no sum of it.
+    if found.hex() != file.stem[-64:] or metadata.get("tokenizer", tokenizer) != tokenizer:
         raise ModelError(f"{file}: damaged (wrong SHA-256)", "delete it and pull the model again")
     return from_arrays(file.stem[:-65], config, arrays, found)
