@@ -88,7 +88,7 @@ def remember_sections(folder: Path) -> None:
     """Keep the logistic values of every section in ``folder`` and take them from there."""
     compute = text.TextCodec._stretches
 
-    def kept(self: text.TextCodec, tokens, section, prefix):  # type: ignore[no-untyped-def]
+    def kept(self: text.TextCodec, tokens, section, prefix, *rest):  # type: ignore[no-untyped-def]
         first, last = section[0][0], section[-1][1]
         key = hashlib.sha256(self.model.digest + repr((section, prefix)).encode())
         key.update(tokens[max(0, first - prefix) : last].tobytes())
@@ -96,7 +96,7 @@ def remember_sections(folder: Path) -> None:
         if path.exists():
             with np.load(path) as stored:
                 return stored["stretches"].astype(np.int32), stored["starts"]
-        stretches, starts = compute(self, tokens, section, prefix)
+        stretches, starts = compute(self, tokens, section, prefix, *rest)
         np.savez_compressed(path, stretches=stretches.astype(np.int16), starts=starts)
         return stretches, starts
 
@@ -111,7 +111,7 @@ def ideal_bits(codec: text.TextCodec, data: bytes) -> float:
         tokens = codec.model.vocabulary.encode(data[start : start + codec.frame_bytes])
         shape = shape_of(tokens.size, codec.plan)
         for section in sections_of(tokens.size, shape):
-            stretches, _starts = codec._stretches(tokens, section, shape.prefix)
+            stretches, _starts = codec._stretches(tokens, section, shape.prefix, text.Meter(None, 1, 1))
             ones = np.concatenate([_path_bits(tree, int(t)) for t in tokens[section[0][0] : section[-1][1]]])
             total += float(np.logaddexp(0, -stretches / 256 * np.where(ones, 1, -1)).sum() / np.log(2))
     return total
