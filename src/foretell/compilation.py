@@ -47,7 +47,7 @@ def announce(function: Callable[..., Any], what: str) -> None:
     folder = cache_folder()
     name = f"{function.__module__.rsplit('.', 1)[-1]}.{function.__name__}"
     if folder is None or not any(folder.rglob(f"{name}-*.nbi")):
-        log.debug("compiling %s for this processor, which takes a minute and happens once ...", what)
+        log.debug("compiling %s for this processor, which takes a minute or two and happens once ...", what)
 
 
 def compiled(function: Function) -> Function:

@@ -94,7 +94,7 @@ class Progress:
         self._label = label
         self._total = total
         self._shown = shown and sys.stderr.isatty()
-        self._begin = self._last = time.monotonic()
+        self._begin = self._last = 0.0
         self._drawn = False
 
     def __enter__(self) -> Progress:
@@ -110,6 +110,8 @@ class Progress:
     def __call__(self, done: int) -> None:
         """Show that a number of bytes are done."""
         now = time.monotonic()
+        if not self._begin:  # what came before, such as fetching a model, tells nothing about the rate
+            self._begin = now
         if not self._shown or now - self._last < _INTERVAL:
             return
         self._last = now

@@ -60,5 +60,5 @@ class DecoderConfig:
             raise ValueError("widths must be multiples of 16 and the head width a power of two")
         if self.heads % self.kv_heads:
             raise ValueError("the number of heads must be a multiple of the number of key heads")
-        if self.context > 32768:
-            raise ValueError("contexts beyond 32,768 tokens overflow the integers of exact-1")
+        if self.context >= 32768:
+            raise ValueError("contexts of 32,768 tokens or more overflow the integers of exact-1")
