@@ -37,6 +37,16 @@ def test_every_kernel_equals_the_oracle(name: str, shape: tuple[int, int, int]) 
     assert np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("name", ["int8_product", "float_product"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_torch_products_equal_the_oracle(name: str, shape: tuple[int, int, int]) -> None:
+    rows, inputs, outputs = shape
+    left, matrix = extreme(1, 127, (rows, inputs)), extreme(5, 63, (outputs, inputs))
+    right = torch.from_numpy(matrix)
+    found = getattr(torch_decoder, name)(torch.from_numpy(left), right.float() if name == "float_product" else right)
+    assert np.array_equal(found.numpy(), reference.product(left, matrix))
+
+
 def test_speeds_are_measured() -> None:
     speeds = kernels.measure(32, 64, 64, 0.01)
     assert set(speeds) == set(kernels.available())

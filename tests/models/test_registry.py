@@ -71,7 +71,7 @@ def test_a_damaged_file_of_the_cache_is_refused(folder: Path, file: Path, place:
     damaged = bytearray(cached(folder).read_bytes())
     damaged[place] ^= 1
     cached(folder).write_bytes(damaged)
-    with pytest.raises(ModelError, match="damaged.*pull"):
+    with pytest.raises(ModelError, match=r"damaged.*pull"):
         registry.load(info.name)
 
 
@@ -79,7 +79,7 @@ def test_a_damaged_file_of_the_cache_is_refused(folder: Path, file: Path, place:
 def test_a_cut_file_of_the_cache_is_refused(folder: Path, file: Path, size: int) -> None:
     info = registry.pull(str(file))
     cached(folder).write_bytes(cached(folder).read_bytes()[:size])
-    with pytest.raises(ModelError, match="damaged.*pull"):
+    with pytest.raises(ModelError, match=r"damaged.*pull"):
         registry.load(info.name)
 
 
