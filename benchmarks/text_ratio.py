@@ -1,6 +1,6 @@
 """Sizes of whole archives of the development texts, against general-purpose compressors in the same run.
 
-    python benchmarks/text_ratio.py [--model NAME] [--level N] [--keep FOLDER] [FILE ...]
+    python benchmarks/text_ratio.py [--model NAME] [--level N] [--codec octets] [--keep FOLDER] [FILE ...]
 
 Reads $FORETELL_DATA/text/dev (default ../shared/data) and writes benchmarks/results/text_ratio-MODEL.json.
 ``--keep`` stores what the language model said of each section (it does not depend on anything that comes
@@ -152,6 +152,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*")
     parser.add_argument("--model", default="smollm2-135m")
     parser.add_argument("--level", type=int, default=6)
+    parser.add_argument("--codec", choices=("auto", "octets"), default="auto", help="octets: an upper bound, fast")
     parser.add_argument("--keep", type=Path)
     args = parser.parse_args()
     folder = DATA / "text" / "dev"
@@ -161,19 +162,19 @@ def main() -> int:
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
         remember_sections(args.keep)
-    result = ROOT / "benchmarks" / "results" / f"text_ratio-{args.model}.json"
+    result = ROOT / "benchmarks" / "results" / f"text_ratio-{args.model if args.codec == 'auto' else args.codec}.json"
     kept = json.loads(result.read_text()) if result.exists() and args.files else []
     rows = {row["file"]: row for row in kept}
     names = args.files or sorted((p.name for p in folder.iterdir()), key=lambda name: (name not in ENGLISH, name))
-    codec = text.TextCodec(registry.load(args.model), args.level)
+    codec = text.TextCodec(registry.load(args.model), args.level) if args.keep else None
     for name in names:
         data = (folder / name).read_bytes()
         begin = time.perf_counter()
-        archive = foretell.compress(data, level=args.level, model=args.model)
+        archive = foretell.compress(data, level=args.level, model=args.model, codec=args.codec)
         seconds = time.perf_counter() - begin
         row = {"file": name, "bytes": len(data), "archive_bytes": len(archive), "level": args.level}
         row["bits_per_byte"] = round(8 * len(archive) / len(data), 4)
-        if args.keep:
+        if codec:
             row["lm_bits_per_byte"] = round(ideal_bits(codec, data) / len(data), 4)
         row["rivals"] = rivals(data)
         rows[name] = row
