@@ -1,0 +1,208 @@
+"""Walking a dependency graph: edges as CSR, cliques as lists of their members."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.compilation import compiled
+
+Indices = NDArray[np.int64]
+Parts: TypeAlias = tuple[Indices, Indices, Indices, Indices, Indices, Indices]
+"""indptr and indices of edges; indptr and cliques of items; indptr and items of cliques."""
+
+
+@compiled
+def symmetric_csr(n_items: int, left: Any, right: Any) -> Any:
+    """CSR of both directions of pairs, sorted, repetitions merged: two passes of counting sort."""
+    starts = np.zeros(n_items + 1, np.int64)
+    for k in range(left.size):
+        starts[left[k] + 1] += 1
+        starts[right[k] + 1] += 1
+    for item in range(n_items):
+        starts[item + 1] += starts[item]
+    place = starts[:-1].copy()
+    unsorted = np.empty(2 * left.size, np.int64)
+    for k in range(left.size):
+        unsorted[place[left[k]]] = right[k]
+        place[left[k]] += 1
+        unsorted[place[right[k]]] = left[k]
+        place[right[k]] += 1
+    # Handing items on in the order of their number leaves every list sorted.
+    place[:] = starts[:-1]
+    indices = np.empty(2 * left.size, np.int64)
+    for item in range(n_items):
+        for k in range(starts[item], starts[item + 1]):
+            other = unsorted[k]
+            indices[place[other]] = item
+            place[other] += 1
+    return _without_repetitions(starts, indices)
+
+
+@compiled
+def _without_repetitions(starts: Any, indices: Any) -> Any:
+    indptr = np.zeros(starts.size, np.int64)
+    kept = 0
+    for item in range(starts.size - 1):
+        for k in range(starts[item], starts[item + 1]):
+            if k == starts[item] or indices[k] != indices[k - 1]:
+                indices[kept] = indices[k]
+                kept += 1
+        indptr[item + 1] = kept
+    return indptr, indices[:kept].copy()
+
+
+@compiled
+def find(parent: Any, item: int) -> Any:
+    """Root of an item in a union-find forest, halving the path on the way."""
+    while parent[item] != item:
+        parent[item] = parent[parent[item]]
+        item = parent[item]
+    return item
+
+
+@compiled
+def component_labels(n_items: int, indptr: Any, indices: Any, ends: Any, members: Any) -> Any:
+    """Number of each item's component, in order of first appearance; a clique connects its items like a path."""
+    parent = np.arange(n_items)
+    for item in range(n_items):
+        for k in range(indptr[item], indptr[item + 1]):
+            if indices[k] < item:
+                parent[find(parent, indices[k])] = find(parent, item)
+    for clique in range(ends.size - 1):
+        for k in range(ends[clique] + 1, ends[clique + 1]):
+            parent[find(parent, members[k - 1])] = find(parent, members[k])
+    labels = np.full(n_items, -1, np.int64)
+    count = 0
+    for item in range(n_items):
+        root = find(parent, item)
+        if labels[root] < 0:
+            labels[root] = count
+            count += 1
+    result = np.empty(n_items, np.int64)
+    for item in range(n_items):
+        result[item] = labels[find(parent, item)]
+    return result
+
+
+def transpose(n_items: int, indptr: Indices, items: Indices) -> tuple[Indices, Indices]:
+    """From the items of cliques to the cliques of items."""
+    order = np.argsort(items, kind="stable")
+    owner = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
+    counts = np.bincount(items, minlength=n_items)
+    return np.r_[0, np.cumsum(counts)].astype(np.int64), owner[order].astype(np.int64)
+
+
+def lattice_pairs(shape: tuple[int, ...], diagonal: bool, periodic: bool) -> Indices:
+    """Neighbouring cells of a lattice."""
+    cells = np.arange(int(np.prod(shape))).reshape(shape)
+    found: list[Any] = []
+    for step in product((-1, 0, 1), repeat=len(shape)):
+        length = sum(map(abs, step))
+        if step <= (0,) * len(shape) or (length > 1 and not diagonal):
+            continue
+        moved = np.roll(cells, [-s for s in step], axis=tuple(range(len(shape))))
+        valid = np.ones(shape, dtype=bool)
+        for axis, move in enumerate(step):
+            if move and not periodic:
+                edge = [slice(None)] * len(shape)
+                edge[axis] = slice(-1, None) if move > 0 else slice(0, 1)
+                valid[tuple(edge)] = False
+        found.append(np.column_stack([cells[valid], moved[valid]]))
+    return np.concatenate(found) if found else np.zeros((0, 2), dtype=np.int64)
+
+
+@compiled
+def window_ends(times: Any, codes: Any, reach: float) -> Any:
+    """Last position, in sorted order, that is within reach of each position and in the same group."""
+    size = times.size
+    last = np.empty(size, np.int64)
+    end = 0
+    for begin in range(size):
+        end = max(end, begin)
+        while end + 1 < size and codes[end + 1] == codes[begin] and times[end + 1] - times[begin] <= reach:
+            end += 1
+        last[begin] = end
+    return last
+
+
+@compiled
+def window_pairs(last: Any) -> Any:
+    """All pairs of positions (i, j) with i < j <= last[i]."""
+    total = 0
+    for begin in range(last.size):
+        total += last[begin] - begin
+    pairs = np.empty((total, 2), np.int64)
+    at = 0
+    for begin in range(last.size):
+        for end in range(begin + 1, last[begin] + 1):
+            pairs[at, 0] = begin
+            pairs[at, 1] = end
+            at += 1
+    return pairs
+
+
+@compiled
+def closed_neighborhood(parts: Any, item: int) -> Any:
+    """An item and its neighbours, sorted."""
+    indptr, indices, own, cliques, ends, members = parts
+    found = [np.int64(item)]
+    for k in range(indptr[item], indptr[item + 1]):
+        found.append(indices[k])
+    for c in range(own[item], own[item + 1]):
+        for k in range(ends[cliques[c]], ends[cliques[c] + 1]):
+            found.append(members[k])
+    return np.unique(np.array(found))
+
+
+@compiled
+def degrees(parts: Any) -> Any:
+    """Neighbours of each item, counted once each."""
+    indptr, indices, own, cliques, ends, members = parts
+    size = indptr.size - 1
+    seen = np.full(size, -1, np.int64)
+    count = np.zeros(size, np.int64)
+    for item in range(size):
+        seen[item] = item
+        for k in range(indptr[item], indptr[item + 1]):
+            if seen[indices[k]] != item:
+                seen[indices[k]] = item
+                count[item] += 1
+        for c in range(own[item], own[item + 1]):
+            for k in range(ends[cliques[c]], ends[cliques[c] + 1]):
+                if seen[members[k]] != item:
+                    seen[members[k]] = item
+                    count[item] += 1
+    return count
+
+
+@compiled
+def spelled_out(parts: Any) -> Any:
+    """CSR of all edges, those within cliques included, sorted."""
+    indptr, indices, own, cliques, ends, members = parts
+    size = indptr.size - 1
+    count = degrees(parts)
+    starts = np.zeros(size + 1, np.int64)
+    for item in range(size):
+        starts[item + 1] = starts[item] + count[item]
+    found = np.empty(starts[size], np.int64)
+    seen = np.full(size, -1, np.int64)
+    for item in range(size):
+        seen[item] = item
+        at = starts[item]
+        for k in range(indptr[item], indptr[item + 1]):
+            if seen[indices[k]] != item:
+                seen[indices[k]] = item
+                found[at] = indices[k]
+                at += 1
+        for c in range(own[item], own[item + 1]):
+            for k in range(ends[cliques[c]], ends[cliques[c] + 1]):
+                if seen[members[k]] != item:
+                    seen[members[k]] = item
+                    found[at] = members[k]
+                    at += 1
+        found[starts[item] : at].sort()
+    return starts, found
