@@ -30,11 +30,6 @@ def head_of(decoder: Any) -> Iterator[None]:
     def rows_of(integers: Any, scales: Any) -> Any:
         return decoder.frequencies(States(integers, scales)).view(np.uint32)
 
-    def indexed(integers: Any, scales: Any, _1: Any, _2: Any, _3: Any, frequencies: Any, totals: Any) -> None:
-        frequencies[:] = rows_of(integers, scales)
-        for row, total in zip(frequencies, totals, strict=True):
-            index_frequencies(row, total)
-
     def paths(integers: Any, scales: Any, *rest: Any) -> None:
         _head, _scale, _unspelled, tree, blocks, tokens, rows, starts, first, stretches = rest
         totals = np.empty(blocks, np.int64)
@@ -43,9 +38,9 @@ def head_of(decoder: Any) -> Iterator[None]:
             target = stretches[starts[row - first] : starts[row - first + 1]]
             path_stretches(tree, frequencies, totals, tokens[row], target)
 
-    before = text.indexed_frequencies, text.path_rows
-    text.indexed_frequencies, text.path_rows = indexed, paths
+    before = text.path_rows
+    text.path_rows = paths
     try:
         yield
     finally:
-        text.indexed_frequencies, text.path_rows = before
+        text.path_rows = before

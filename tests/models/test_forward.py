@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from foretell.exact.reference import ReferenceDecoder, forward_reference
 from foretell.exact.threads import set_thread_count
+from foretell.exact.transform import rotate_weights
 from foretell.models.decoder import Decoder
 
 KINDS = ("llama", "gemma")
@@ -132,3 +133,24 @@ def test_logits_spread_enough_to_be_a_test(model: Decoder) -> None:
     assert (frequencies[:, model.vocabulary.unspelled] == 1).all()
     assert np.median(np.ptp(np.log2(frequencies), axis=1)) > 4
     assert len({row.tobytes() for row in frequencies}) == 20
+
+
+@pytest.mark.parametrize("rows", [1, 5, 30, 70])
+def test_taps_take_what_layers_give(model: Decoder, rows: int) -> None:
+    """The last layer's output, normed, is the final state; a tap changes nothing; threads do not matter."""
+    tokens, last = some_tokens(model, 80), model.config.layers - 1
+    zeros, slots = np.zeros(80, np.int32), np.arange(80, dtype=np.int32)
+    found = []
+    for threads in (1, 2):
+        set_thread_count(threads)
+        cache, taps = model.new_cache(1, 80), model.new_taps((last, 0), rows)
+        model.forward(tokens[: 80 - rows], zeros[: 80 - rows], slots[: 80 - rows], cache)
+        part = slice(80 - rows, 80)
+        states = model.forward(tokens[part], zeros[part], slots[part], cache, taps=taps)
+        normed = taps.values[0] / np.sqrt((taps.values[0] ** 2).mean(axis=1, keepdims=True)) * model.final_norm
+        block = model.shape.width_block
+        rotated = rotate_weights(normed, block) * block
+        assert np.allclose(states.integers * states.scales[:, None], rotated, atol=0.02 * np.abs(rotated).max())
+        found.append((taps.values.tobytes(), states.integers.tobytes()))
+    assert found[0] == found[1]
+    assert not np.array_equal(taps.values[0], taps.values[1])

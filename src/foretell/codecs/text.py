@@ -23,7 +23,7 @@ from foretell.codecs.lanes import MOST_FRAME_BYTES, Shape, plan_for, sections_of
 from foretell.codecs.text_kernels import (
     decode_step,
     encode_section,
-    indexed_frequencies,
+    index_rows,
     leaf_depths,
     path_rows,
 )
@@ -227,19 +227,14 @@ class TextCodec:
         lengths = np.array([end - begin for begin, end in section], np.int64)
         cache = model.new_cache(len(section), prefix + int(lengths[0]))
         read, opening = self._prime(tokens, first, prefix, cache)
-        frequencies = np.empty((len(section), model.tokens), np.uint32)
         totals = np.empty((len(section), frequency_blocks(model.tokens)), np.int64)
         current = np.full(len(section), opening, np.int32)
-        fixed = (model.head, model.head_scale, model.vocabulary.unspelled)
         for step in range(int(lengths[0])):
             active = np.flatnonzero(lengths > step).astype(np.int32)
             slots = np.full(active.size, read + step, np.int32)
             states = model.forward(current[active], active, slots, cache)
-            calls = [
-                (states.integers[a:b], states.scales[a:b], *fixed, frequencies[a:b], totals[a:b])
-                for a, b in cut(active.size, thread_count())
-            ]
-            run_all(indexed_frequencies, calls)
+            frequencies = model.frequencies(states).view(np.uint32)
+            run_all(index_rows, [(frequencies[a:b], totals[a:b]) for a, b in cut(active.size, thread_count())])
             decode_step(mixer, active, frequencies, totals, decoder, data, current)
             tokens[starts[active] + step] = current[active]
             meter.add(active.size)

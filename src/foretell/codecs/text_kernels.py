@@ -9,7 +9,7 @@ from foretell.compilation import compiled
 from foretell.entropy.token_mixing import decode_token, encode_token
 from foretell.entropy.token_state import TokenMixer
 from foretell.entropy.token_tree import TreeArrays, index_frequencies, path_stretches
-from foretell.exact.head import HEAD_ROWS, frequencies_of, head_frequencies, head_sums
+from foretell.exact.head import HEAD_ROWS, frequencies_of, head_sums
 
 
 @compiled
@@ -58,18 +58,9 @@ def path_rows(
 
 
 @compiled
-def indexed_frequencies(
-    integers: NDArray[np.int16],
-    scales: NDArray[np.float32],
-    head: NDArray[np.int8],
-    head_scale: NDArray[np.float32],
-    unspelled: NDArray[np.int32],
-    frequencies: NDArray[np.uint32],
-    totals: NDArray[np.int64],
-) -> None:
-    """Frequencies after each state, and their index."""
-    head_frequencies(integers, scales, head, head_scale, unspelled, frequencies.view(np.int32))
-    for r in range(scales.size):
+def index_rows(frequencies: NDArray[np.uint32], totals: NDArray[np.int64]) -> None:
+    """Index the frequencies of some rows."""
+    for r in range(frequencies.shape[0]):
         index_frequencies(frequencies[r], totals[r])
 
 

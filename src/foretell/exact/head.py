@@ -46,18 +46,13 @@ def head_sums(left: NDArray[np.int16], head: NDArray[np.int8], sums: NDArray[np.
 
 
 @compiled
-def head_frequencies(
-    left: NDArray[np.int16],
+def frequency_rows(
+    sums: NDArray[np.int32],
     row_scales: NDArray[np.float32],
-    head: NDArray[np.int8],
     scales: NDArray[np.float32],
     unspelled: NDArray[np.int32],
     out: NDArray[np.int32],
 ) -> None:
-    """Frequencies of tokens for quantised final states; ``out`` is (rows, tokens)."""
-    sums = np.empty((HEAD_ROWS, scales.size), np.int32)
-    for start in range(0, left.shape[0], HEAD_ROWS):
-        count = min(HEAD_ROWS, left.shape[0] - start)
-        head_sums(left[start : start + count], head, sums, count)
-        for r in range(count):
-            frequencies_of(sums[r], row_scales[start + r], scales, unspelled, out[start + r])
+    """Frequencies of tokens from the head's integer sums of some rows; ``out`` is (rows, tokens)."""
+    for r in range(row_scales.size):
+        frequencies_of(sums[r], row_scales[r], scales, unspelled, out[r])

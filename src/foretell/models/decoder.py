@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from foretell.compilation import compiled
 from foretell.errors import ModelError
 from foretell.exact.arithmetic import LOG2_E
-from foretell.exact.head import head_frequencies
+from foretell.exact.head import frequency_rows
+from foretell.exact.meeting import run_together
 from foretell.exact.rotary import inverse_frequencies, rotary_table
 from foretell.exact.threads import cut, run_all, thread_count
 from foretell.exact.transform import block_size, hadamard, quantise, rms_norm
 from foretell.models.config import DecoderConfig
-from foretell.models.layers import ROWS, Cache, Rows, Shape, Weights, layer_inputs, layer_outputs, run_layers
+from foretell.models.few_rows import MOST_ROWS, new_shared, project_rows, run_few
+from foretell.models.layers import ROWS, Cache, Rows, Shape, Taps, Weights, layer_inputs, layer_outputs, run_layers
 from foretell.models.vocabulary import Vocabulary
 
 _NO_MASK = np.empty((0, 0), np.bool_)
@@ -137,6 +139,7 @@ class Decoder:
         cache: Cache,
         positions: NDArray[np.int32] | None = None,
         tree: tuple[NDArray[np.int32], NDArray[np.bool_]] | None = None,
+        taps: Taps | None = None,
     ) -> States:
         """Feed tokens to their streams and return their final states.
 
@@ -152,6 +155,8 @@ class Decoder:
         tree : (base, visible), optional
             For each row the first slot of its tree, shape (M,), and which slots from there on it sees,
             shape (M, tree size). Slots before the base are all seen.
+        taps : Taps, optional
+            From :meth:`new_taps`: takes what chosen layers give.
 
         Returns
         -------
@@ -161,38 +166,59 @@ class Decoder:
         count = tokens.size
         base, visible = tree if tree is not None else (np.zeros(count, np.int32), _NO_MASK)
         rows = Rows(streams, slots, slots if positions is None else positions, base, visible)
-        config = self.config
-        groups = config.heads // config.kv_heads
+        config, threads = self.config, thread_count()
+        taps = self.new_taps((), 0) if taps is None else taps
         hidden = np.empty((count, config.width), np.float32)
-        queries = np.empty((count, config.kv_heads, groups, config.head_width), np.int16)
-        query_scales = np.empty((count, config.kv_heads, groups), np.float32)
         integers, scales = np.empty((count, config.width), np.int16), np.empty(count, np.float32)
-        work = (hidden, cache, queries, query_scales)
-        parts = _cut_by_stream(streams, thread_count())
+        parts = _cut_by_stream(streams, threads)
         run_all(_embed, [(tokens, self.embedding, self.embedding_scale, a, b, hidden) for a, b in parts])
-        if len(parts) > 1 or count < 2 * ROWS:
-            fixed = (self.weights, self.shape, self.windows, self.tables, self.cosines, self.sines, rows)
-            run_all(run_layers, [(*fixed, a, b, *work) for a, b in parts])
+        turns = (self.cosines, self.sines)
+        fixed = (self.weights, self.shape, self.windows, self.tables, *turns, rows)
+        if count <= MOST_ROWS:
+            run_together(run_few, *fixed, hidden, cache, new_shared(count, self.weights, self.shape), taps)
         else:
-            parts = cut(count, thread_count(), ROWS)
-            for layer in range(config.layers):
-                table = self.tables[layer]
-                turns = (self.cosines[table], self.sines[table])
-                inputs = (layer, self.weights, self.shape, *turns, rows)
-                run_all(layer_inputs, [(*inputs, a, b, *work) for a, b in parts])
-                outputs = (layer, self.weights, self.shape, self.windows[layer], rows)
-                run_all(layer_outputs, [(*outputs, a, b, *work) for a, b in parts])
+            groups = config.heads // config.kv_heads
+            queries = np.empty((count, config.kv_heads, groups, config.head_width), np.int16)
+            work = (hidden, cache, queries, np.empty((count, config.kv_heads, groups), np.float32))
+            if len(parts) > 1:
+                run_all(run_layers, [(*fixed, a, b, *work, taps) for a, b in parts])
+            else:
+                parts = cut(count, threads, ROWS)
+                self._layer_by_layer(rows, parts, work, taps)
         last = (self.final_norm, config.epsilon, self.shape.width_block)
         run_all(_final, [(hidden, *last, a, b, integers, scales) for a, b in parts])
         return States(integers, scales)
 
+    def _layer_by_layer(self, rows: Rows, parts: list[tuple[int, int]], work: tuple[Any, ...], taps: Taps) -> None:
+        """Many rows of one stream: all threads finish a layer's keys before any attends."""
+        for layer in range(self.config.layers):
+            table = self.tables[layer]
+            inputs = (layer, self.weights, self.shape, self.cosines[table], self.sines[table], rows)
+            run_all(layer_inputs, [(*inputs, a, b, *work) for a, b in parts])
+            outputs = (layer, self.weights, self.shape, self.windows[layer], rows)
+            run_all(layer_outputs, [(*outputs, a, b, *work) for a, b in parts])
+            if taps.place[layer] >= 0:
+                taps.values[taps.place[layer]] = work[0]
+
+    def new_taps(self, layers: tuple[int, ...], rows: int) -> Taps:
+        """Room for what these layers (0 is the first) give for ``rows`` rows, in this order."""
+        place = np.full(self.config.layers, -1, np.int32)
+        place[list(layers)] = np.arange(len(layers))
+        return Taps(place, np.empty((len(layers), rows, self.config.width), np.float32))
+
+    def head_sums(self, states: States) -> NDArray[np.int32]:
+        """Integer sums of the head, shape (M, tokens padded to 16); threads share its columns."""
+        sums = np.empty((states.scales.size, self.head_scale.size), np.int32)
+        run_together(project_rows, states.integers, self.head, sums)
+        return sums
+
     def frequencies(self, states: States) -> NDArray[np.int32]:
         """Integer frequencies of every leaf after each state, shape (M, tokens); each at least 1."""
         out = np.empty((states.scales.size, self.tokens), np.int32)
-        fixed = (self.head, self.head_scale, self.vocabulary.unspelled)
+        sums = self.head_sums(states)
+        fixed = (self.head_scale, self.vocabulary.unspelled)
         parts = cut(states.scales.size, thread_count())
-        calls = [(states.integers[a:b], states.scales[a:b], *fixed, out[a:b]) for a, b in parts]
-        run_all(head_frequencies, calls)
+        run_all(frequency_rows, [(sums[a:b], states.scales[a:b], *fixed, out[a:b]) for a, b in parts])
         return out
 
 

@@ -3,6 +3,7 @@
 :func:`layer_inputs` writes queries, keys and values; :func:`layer_outputs` attends, and updates the
 residual stream. Rows are tokens of any streams; a row's result depends on its own stream's cache
 alone. Shapes: M rows, D width, H heads, K key heads, W head width, F feed-forward width.
+:mod:`foretell.models.few_rows` has the same layer for threads that share the work of a few rows.
 """
 
 from __future__ import annotations
@@ -77,7 +78,7 @@ class Rows(NamedTuple):
 
 
 @compiled
-def _project(left: NDArray[np.int16], packed: NDArray[np.int8], sums: NDArray[np.int32], rows: int) -> None:
+def project(left: NDArray[np.int16], packed: NDArray[np.int8], sums: NDArray[np.int32], rows: int) -> None:
     """Multiply the first ``rows`` rows by a packed matrix into the first columns of ``sums``."""
     inputs = packed.shape[1] * 2
     product_at(
@@ -103,6 +104,82 @@ def _head(sums: NDArray[np.int32], scale: np.float32, scales: NDArray[np.float32
         out[i] = (np.float32(sums[i]) * scale) * scales[i]
 
 
+class Taps(NamedTuple):
+    """Which layers' outputs are kept besides the last, for models that read them."""
+
+    place: NDArray[np.int32]  # (L,): where layer l's output goes, or -1
+    values: NDArray[np.float32]  # (taps, M, D)
+
+
+@compiled
+def norm_rows(
+    hidden: NDArray[np.float32],
+    norm: NDArray[np.float32],
+    shape: Shape,
+    left: NDArray[np.int16],
+    scales: NDArray[np.float32],
+    row: NDArray[np.float32],
+) -> None:
+    """Norm, rotate and quantise every row of ``hidden``, for the product that follows."""
+    for r in range(hidden.shape[0]):
+        rms_norm(hidden[r], norm, shape.epsilon, row)
+        hadamard(row, shape.width_block)
+        scales[r] = quantise(row, left[r, : row.size])
+
+
+@compiled
+def place_heads(
+    layer: int,
+    weights: Weights,
+    shape: Shape,
+    cosines: NDArray[np.float32],
+    sines: NDArray[np.float32],
+    rows: Rows,
+    m: int,
+    heads: tuple[int, int],
+    sums: NDArray[np.int32],
+    scale: np.float32,
+    cache: Cache,
+    queries: NDArray[np.int16],
+    query_scales: NDArray[np.float32],
+) -> None:
+    """From row m's integer sums to its queries and cache entries, for a range of heads.
+
+    Heads are counted through queries, keys and values. ``queries`` is (M, K, H / K, W), ``query_scales``
+    (M, K, H / K).
+    """
+    head_width, groups = shape.head_width, shape.heads // shape.kv_heads
+    x, normed = np.empty(head_width, np.float32), np.empty(head_width, np.float32)
+    whole = np.empty(head_width, np.int16)
+    scales = weights.qkv_scale[layer]
+    stream, slot, position = rows.stream[m], rows.slot[m], rows.position[m]
+    for h in range(heads[0], heads[1]):
+        columns = slice(h * head_width, (h + 1) * head_width)
+        _head(sums[columns], scale, scales[columns], x)
+        value_head = h - shape.heads - shape.kv_heads
+        if value_head >= 0:
+            rest = slice((h + shape.kv_heads) * head_width, (h + shape.kv_heads + 1) * head_width)
+            _head(sums[rest], scale, scales[rest], normed)
+            for i in range(head_width):
+                x[i] = x[i] + normed[i]
+            cache.value_scales[layer, stream, value_head, slot] = quantise(x, whole)
+            store_value(cache.values[layer, stream, value_head], slot, whole)
+            continue
+        if weights.query_norm.shape[1] > 0:
+            norm = weights.query_norm[layer] if h < shape.heads else weights.key_norm[layer]
+            rms_norm(x, norm, shape.epsilon, normed)
+            x[:] = normed
+        _rotate(x, cosines[position], sines[position])
+        hadamard(x, shape.head_block)
+        if h < shape.heads:
+            query_scale = quantise(x, queries[m, h // groups, h % groups])
+            query_scales[m, h // groups, h % groups] = query_scale * shape.score_scale
+        else:
+            key_head = h - shape.heads
+            cache.key_scales[layer, stream, key_head, slot] = quantise(x, whole)
+            store_key(cache.keys[layer, stream, key_head], slot, whole)
+
+
 @compiled
 def layer_inputs(
     layer: int,
@@ -118,59 +195,26 @@ def layer_inputs(
     queries: NDArray[np.int16],
     query_scales: NDArray[np.float32],
 ) -> None:
-    """Norm, query, key and value projections of rows begin ... end - 1, and their cache entries.
-
-    ``queries`` is (M, K, H / K, W), ``query_scales`` (M, K, H / K).
-    """
-    width, head_width = hidden.shape[1], shape.head_width
-    groups = shape.heads // shape.kv_heads
+    """Norm, query, key and value projections of rows begin ... end - 1, and their cache entries."""
+    width = hidden.shape[1]
     left = np.empty((ROWS, width), np.int16)
     scales = np.empty(ROWS, np.float32)
     sums = np.empty((ROWS, weights.qkv_scale.shape[1]), np.int32)
-    row_norm = np.empty(width, np.float32)
-    x, normed = np.empty(head_width, np.float32), np.empty(head_width, np.float32)
-    whole = np.empty(head_width, np.int16)
-    row_scales = weights.qkv_scale[layer]
-    normalise = weights.query_norm.shape[1] > 0
+    row = np.empty(width, np.float32)
+    heads = (0, shape.heads + 2 * shape.kv_heads)
     for start in range(begin, end, ROWS):
         count = min(ROWS, end - start)
+        norm_rows(hidden[start : start + count], weights.attention_norm[layer], shape, left, scales, row)
+        project(left, weights.qkv[layer], sums, count)
         for r in range(count):
-            rms_norm(hidden[start + r], weights.attention_norm[layer], shape.epsilon, row_norm)
-            hadamard(row_norm, shape.width_block)
-            scales[r] = quantise(row_norm, left[r])
-        _project(left, weights.qkv[layer], sums, count)
-        for r in range(count):
-            m = start + r
-            stream, slot, position = rows.stream[m], rows.slot[m], rows.position[m]
-            for h in range(shape.heads + 2 * shape.kv_heads):
-                columns = slice(h * head_width, (h + 1) * head_width)
-                _head(sums[r, columns], scales[r], row_scales[columns], x)
-                value_head = h - shape.heads - shape.kv_heads
-                if value_head >= 0:
-                    rest = slice((h + shape.kv_heads) * head_width, (h + shape.kv_heads + 1) * head_width)
-                    _head(sums[r, rest], scales[r], row_scales[rest], normed)
-                    for i in range(head_width):
-                        x[i] = x[i] + normed[i]
-                    cache.value_scales[layer, stream, value_head, slot] = quantise(x, whole)
-                    store_value(cache.values[layer, stream, value_head], slot, whole)
-                    continue
-                if normalise:
-                    norm = weights.query_norm[layer] if h < shape.heads else weights.key_norm[layer]
-                    rms_norm(x, norm, shape.epsilon, normed)
-                    x[:] = normed
-                _rotate(x, cosines[position], sines[position])
-                hadamard(x, shape.head_block)
-                if h < shape.heads:
-                    scale = quantise(x, queries[m, h // groups, h % groups])
-                    query_scales[m, h // groups, h % groups] = scale * shape.score_scale
-                else:
-                    key_head = h - shape.heads
-                    cache.key_scales[layer, stream, key_head, slot] = quantise(x, whole)
-                    store_key(cache.keys[layer, stream, key_head], slot, whole)
+            place_heads(
+                layer, weights, shape, cosines, sines, rows, start + r, heads, sums[r], scales[r], cache, queries,
+                query_scales,
+            )  # fmt: skip
 
 
 @compiled
-def _add_scaled(
+def add_scaled(
     sums: NDArray[np.int32],
     scale: np.float32,
     scales: NDArray[np.float32],
@@ -193,7 +237,7 @@ def _add_scaled(
 
 
 @compiled
-def _attend_rows(
+def attend_rows(
     layer: int,
     shape: Shape,
     window: int,
@@ -207,14 +251,19 @@ def _attend_rows(
     attention: NDArray[np.int16],
     scratch: NDArray[np.float32],
     out: NDArray[np.float32],
+    part: int,
+    parts: int,
 ) -> None:
-    """Attention of rows begin ... end - 1, grouped by stream; ``out`` is (rows, H W)."""
+    """Attention of rows begin ... end - 1, grouped by stream; ``out`` is (rows, H W).
+
+    Of all pairs of a group and a key head, every ``parts``-th is done.
+    """
     head_width, groups = shape.head_width, shape.heads // shape.kv_heads
     stacked = np.empty((ATTENTION_ROWS * groups, head_width), np.int16)
     stacked_scales = np.empty(ATTENTION_ROWS * groups, np.float32)
     result = np.empty((ATTENTION_ROWS * groups, head_width), np.float32)
     first = np.empty(ATTENTION_ROWS, np.int32)
-    start = begin
+    start, unit = begin, 0
     while start < end:
         stream = rows.stream[start]
         stop = start + 1
@@ -228,6 +277,9 @@ def _attend_rows(
                 first[r] = min(first[r], rows.base[start + r])
         visible = rows.visible[start:stop] if rows.visible.shape[0] > 0 else rows.visible
         for k in range(shape.kv_heads):
+            unit += 1
+            if unit % parts != part:
+                continue
             for r in range(count):
                 for g in range(groups):
                     stacked[r * groups + g] = queries[start + r, k, g]
@@ -253,6 +305,30 @@ def _attend_rows(
                     offset = (k * groups + g) * head_width
                     out[start - begin + r, offset : offset + head_width] = result[r * groups + g]
         start = stop
+
+
+@compiled
+def gate_columns(
+    shape: Shape,
+    gates: NDArray[np.int32],
+    ups: NDArray[np.int32],
+    scale: np.float32,
+    gate_scales: NDArray[np.float32],
+    up_scales: NDArray[np.float32],
+    out: NDArray[np.float32],
+) -> None:
+    """``activation(gate) * up`` of one row's columns, from integer sums, rotated (``out`` is whole blocks)."""
+    if shape.gelu:
+        for i in range(out.size):
+            gate = (np.float32(gates[i]) * scale) * gate_scales[i]
+            up = (np.float32(ups[i]) * scale) * up_scales[i]
+            out[i] = gelu(gate) * up
+    else:
+        for i in range(out.size):
+            gate = (np.float32(gates[i]) * scale) * gate_scales[i]
+            up = (np.float32(ups[i]) * scale) * up_scales[i]
+            out[i] = silu(gate) * up
+    hadamard(out, shape.feed_block)
 
 
 @compiled
@@ -289,39 +365,27 @@ def layer_outputs(
     up_scale, down_scale = weights.gate_up_scale[layer], weights.down_scale[layer]
     for start in range(begin, end, ROWS):
         count = min(ROWS, end - start)
-        _attend_rows(
+        attend_rows(
             layer, shape, window, rows, start, start + count, cache, queries, query_scales, scores, attention,
-            scratch, mixed,
+            scratch, mixed, 0, 1,
         )  # fmt: skip
         for r in range(count):
             scales[r] = quantise(mixed[r], left[r, :mixed_width])
-        _project(left, weights.output[layer], sums, count)
+        project(left, weights.output[layer], sums, count)
         for r in range(count):
             residual = hidden[start + r]
-            _add_scaled(
+            add_scaled(
                 sums[r], scales[r], weights.output_scale[layer], weights.attention_post[layer], shape.epsilon,
                 scratch, residual,
             )  # fmt: skip
-            rms_norm(residual, weights.feed_norm[layer], shape.epsilon, row)
-            hadamard(row, shape.width_block)
-            scales[r] = quantise(row, left[r, :width])
-        _project(left, weights.gate_up[layer], sums, count)
+        norm_rows(hidden[start : start + count], weights.feed_norm[layer], shape, left, scales, row)
+        project(left, weights.gate_up[layer], sums, count)
         for r in range(count):
-            if shape.gelu:
-                for i in range(feed):
-                    gate = (np.float32(sums[r, i]) * scales[r]) * up_scale[i]
-                    up = (np.float32(sums[r, feed + i]) * scales[r]) * up_scale[feed + i]
-                    gated[i] = gelu(gate) * up
-            else:
-                for i in range(feed):
-                    gate = (np.float32(sums[r, i]) * scales[r]) * up_scale[i]
-                    up = (np.float32(sums[r, feed + i]) * scales[r]) * up_scale[feed + i]
-                    gated[i] = silu(gate) * up
-            hadamard(gated, shape.feed_block)
+            gate_columns(shape, sums[r, :feed], sums[r, feed:], scales[r], up_scale[:feed], up_scale[feed:], gated)
             scales[r] = quantise(gated, wide_left[r])
-        _project(wide_left, weights.down[layer], sums, count)
+        project(wide_left, weights.down[layer], sums, count)
         for r in range(count):
-            _add_scaled(
+            add_scaled(
                 sums[r],
                 scales[r],
                 down_scale,
@@ -347,6 +411,7 @@ def run_layers(
     cache: Cache,
     queries: NDArray[np.int16],
     query_scales: NDArray[np.float32],
+    taps: Taps,
 ) -> None:
     """All layers for rows begin ... end - 1, whose streams no other call touches at the same time."""
     for layer in range(windows.size):
@@ -356,3 +421,5 @@ def run_layers(
             query_scales,
         )  # fmt: skip
         layer_outputs(layer, weights, shape, windows[layer], rows, begin, end, hidden, cache, queries, query_scales)
+        if taps.place[layer] >= 0:
+            taps.values[taps.place[layer], begin:end] = hidden[begin:end]

