@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foretell.archive.pack import compress, pack_stream
     from foretell.archive.seek import open_archive as open
     from foretell.archive.unpack import decompress, unpack_stream
+    from foretell.drafts.generate import generate
     from foretell.errors import (
         ArchiveError,
         CorruptArchiveError,
@@ -41,6 +42,7 @@ __all__ = [
     "VerificationError",
     "compress",
     "decompress",
+    "generate",
     "open",
     "pack_stream",
     "unpack_stream",
@@ -52,6 +54,7 @@ _HOMES = {
     "decompress": ("foretell.archive.unpack", "decompress"),
     "unpack_stream": ("foretell.archive.unpack", "unpack_stream"),
     "open": ("foretell.archive.seek", "open_archive"),
+    "generate": ("foretell.drafts.generate", "generate"),
 }
 
 

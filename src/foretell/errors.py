@@ -65,3 +65,7 @@ class MissingModelError(ModelError):
 
 class VerificationError(ForetellError):
     """A frame that was just packed does not give its bytes back; the input is still there."""
+
+
+class UsageError(ForetellError, ValueError):
+    """An argument that cannot be."""

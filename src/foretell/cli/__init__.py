@@ -20,6 +20,8 @@ COMMANDS = {
     "test": "check archives without writing anything",
     "info": "show what is in archives",
     "cat": "write a range of the original to standard output",
+    "weigh": "weigh pairs that share objects",
+    "generate": "answer a prompt with a language model",
     "models": "list, fetch and describe language models",
     "doctor": "check that this machine computes exactly, and how fast",
     "bench": "compare with other compressors on your files",

@@ -65,7 +65,7 @@ def _final(
         scales[m] = quantise(row, integers[m])
 
 
-@dataclass
+@dataclass(eq=False)
 class Decoder:
     """A decoder-only transformer whose every number is exact.
 
