@@ -1,0 +1,510 @@
+"""The extractor: fit, predict, evaluate, save, load."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import torch
+from torch import nn
+
+from foretell.errors import ModelError
+from foretell.spans import encoders, storage
+from foretell.spans.batches import batch_labels, examples_of
+from foretell.spans.document import Document, DocumentError, Span, as_documents, check_labels
+from foretell.spans.evaluation import SpanReport, evaluate_spans
+from foretell.spans.layers import TextEncoder
+from foretell.spans.lear import LabelCode, Lear
+from foretell.spans.pieces import PieceTokenizer
+from foretell.spans.rivals import BertMrc, Tagger
+from foretell.spans.scoring import Decoder, Decoding, Scorer, predict_documents
+from foretell.spans.settings import Settings
+from foretell.spans.training import Progress, Training, train_epochs
+
+log = logging.getLogger(__name__)
+Labels = dict[str, str] | Sequence[str]
+_KINDS: dict[str, type[Lear] | type[BertMrc] | type[Tagger]] = {"lear": Lear, "bert-mrc": BertMrc, "tagger": Tagger}
+
+
+@dataclass(frozen=True)
+class EncodedLabels:
+    """Labels whose descriptions were encoded; made by :meth:`SpanExtractor.encode_labels`, used any number of times.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Labels, in order.
+    code : LabelCode
+        Their tensors.
+    """
+
+    names: tuple[str, ...]
+    code: LabelCode
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch of training gave: its number, mean loss, seconds, and micro F1 on the development documents."""
+
+    epoch: int
+    loss: float
+    seconds: float
+    f1: float | None
+
+
+class SpanExtractor:
+    """Extract spans by what their labels mean.
+
+    Parameters
+    ----------
+    encoder : str or Path
+        A known encoder (``minilm-l6``, ``e5-small``), fetched on first use, or the folder of any BERT-like encoder.
+    settings : Settings, optional
+        What the model is made of.
+    training : Training, optional
+        How to train it.
+    device : str
+        Where torch computes: ``cpu``, ``cuda``, or ``auto`` for the second where there is one.
+
+    Attributes
+    ----------
+    labels_ : dict
+        Descriptions by name, after :meth:`fit`.
+    history_ : list of Epoch
+        The course of training.
+
+    References
+    ----------
+    Yang, Cong, Sun and Liu, "Enhanced Language Representation with Label Knowledge for Span Extraction", EMNLP 2021.
+    """
+
+    def __init__(
+        self,
+        encoder: str | Path = encoders.DEFAULT,
+        *,
+        settings: Settings | None = None,
+        training: Training | None = None,
+        device: str = "auto",
+    ) -> None:
+        self.encoder = encoder
+        self.settings = settings or Settings()
+        self.training = training or Training()
+        self.device = device
+        self.labels_: dict[str, str] = {}
+        self.history_: list[Epoch] = []
+        self._module: Any = None
+        self._tokenizer: PieceTokenizer | None = None
+        self._own: EncodedLabels | None = None
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters of the constructor."""
+        return {name: getattr(self, name) for name in ("encoder", "settings", "training", "device")}
+
+    def set_params(self, **params: Any) -> SpanExtractor:
+        """Change parameters of the constructor; returns the extractor."""
+        for name, value in params.items():
+            if name not in self.get_params():
+                raise ModelError(f"no parameter {name!r}", f"there are {', '.join(self.get_params())}")
+            setattr(self, name, value)
+        return self
+
+    # ---------------------------------------------------------------- training
+
+    def fit(
+        self,
+        docs: Sequence[Document],
+        labels: Labels,
+        sample_weight: Sequence[float] | None = None,
+        *,
+        dev: Sequence[Document] = (),
+        progress: Callable[[Progress], None] | None = None,
+        on_epoch: Callable[[Epoch], None] | None = None,
+    ) -> SpanExtractor:
+        """Train on documents with gold spans.
+
+        Parameters
+        ----------
+        docs : sequence of Document
+            Sentences or longer texts.
+        labels : dict or list of str
+            Descriptions by name, or names that describe themselves.
+        sample_weight : sequence of float, optional
+            Weight of each document in the loss.
+        dev : sequence of Document
+            If given, the weights of the epoch with the best micro F1 on them are kept; else those of the last.
+        progress : callable, optional
+            Called with a :class:`Progress` after each step.
+        on_epoch : callable, optional
+            Called with an :class:`Epoch` after each epoch.
+
+        Returns
+        -------
+        SpanExtractor
+            This one.
+
+        Raises
+        ------
+        DocumentError
+            If there is nothing to learn from, a span is not in its text, has a label without description, or overlaps
+            another of its label while the model is not nested; or if weights do not fit.
+        """
+        documents = as_documents(docs)
+        names = check_labels(labels)
+        weights = check_training(documents, names, self.settings, sample_weight)
+        torch.manual_seed(self.training.seed)
+        tokenizer = self._prepare(documents, names)
+        device = self._device()
+        self._module.to(device)
+        examples = examples_of(documents, list(names), tokenizer, self.settings, weights)
+        batch = batch_labels(names, range(len(names)), tokenizer, self.settings)
+        best, kept = -1.0, None
+        self.history_ = []
+        for epoch, loss, seconds in train_epochs(
+            self._module, examples, batch, tokenizer, self.settings, self.training, device, progress
+        ):
+            self._own = None
+            f1 = self.evaluate(dev).micro.f1 if dev else None
+            self.history_.append(Epoch(epoch, loss, seconds, f1))
+            if on_epoch:
+                on_epoch(self.history_[-1])
+            if f1 is not None and f1 > best:
+                best, kept = f1, copy.deepcopy(self._module.state_dict())
+        if kept is not None:
+            self._module.load_state_dict(kept)
+        self._own = None
+        return self
+
+    def _prepare(self, documents: Sequence[Document], names: dict[str, str]) -> PieceTokenizer:
+        """Load the encoder, fit what the settings leave to the data, and make a new model."""
+        folder = encoders.find_encoder(str(self.encoder))
+        tokenizer = encoders.load_tokenizer(folder)
+        body = encoders.load_encoder(folder)
+        self.settings = settings_for(documents, tokenizer, self.settings, body)
+        encoder = TextEncoder(body, self.settings.word_shapes and tokenizer.lowers_case)
+        self._module = _KINDS[self.settings.model](encoder, self.settings, len(names))
+        self._tokenizer, self.labels_, self._own = tokenizer, names, None
+        return tokenizer
+
+    def _device(self) -> torch.device:
+        if self.device == "auto":
+            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(self.device)
+
+    # -------------------------------------------------------------- prediction
+
+    def encode_labels(self, labels: Labels | None = None) -> EncodedLabels:
+        """Encode descriptions once, to be used with many calls of :meth:`predict`.
+
+        Parameters
+        ----------
+        labels : dict or list of str, optional
+            Default: all that the model was trained with. Names in a list keep the descriptions that they were trained
+            with. A model with shared heads takes any labels; one with per-label heads only those it knows, though
+            with other descriptions if you like.
+
+        Raises
+        ------
+        ModelError
+            If the model cannot know a label.
+        """
+        tokenizer = self._fitted()
+        names = self._described(labels)
+        order = list(self.labels_)
+        unknown = [name for name in names if name not in self.labels_]
+        if unknown and self.settings.heads == "per-label":
+            raise ModelError(
+                f"label {unknown[0]!r} is unknown to this model, which knows {', '.join(order)}",
+                "train with heads='shared' (--heads shared) to add labels later",
+            )
+        if unknown and self.settings.label_embedding == "random":
+            raise ModelError(f"label {unknown[0]!r} has no random vector", "only trained labels have one")
+        rows = [order.index(name) if name in self.labels_ else 0 for name in names]
+        batch = batch_labels(names, rows, tokenizer, self.settings)
+        device = self._device()
+        self._module.to(device).eval()
+        with torch.inference_mode():
+            code = self._module.encode_labels(batch.to(device))
+        return EncodedLabels(tuple(names), code)
+
+    def _described(self, labels: Labels | None) -> dict[str, str]:
+        if labels is None:
+            return self.labels_
+        if isinstance(labels, dict):
+            return check_labels(labels)
+        check_labels(labels)
+        return {name: self.labels_.get(name, name) for name in labels}
+
+    @overload
+    def predict(  # type: ignore[overload-overlap]  # a string is a sequence of strings
+        self,
+        texts: str,
+        labels: Labels | EncodedLabels | None = ...,
+        *,
+        threshold: float = ...,
+        flat: bool = ...,
+        decoding: Decoding | None = ...,
+        batch_size: int = ...,
+    ) -> list[Span]: ...
+
+    @overload
+    def predict(
+        self,
+        texts: Sequence[str | Document],
+        labels: Labels | EncodedLabels | None = ...,
+        *,
+        threshold: float = ...,
+        flat: bool = ...,
+        decoding: Decoding | None = ...,
+        batch_size: int = ...,
+    ) -> list[list[Span]]: ...
+
+    def predict(
+        self,
+        texts: str | Sequence[str | Document],
+        labels: Labels | EncodedLabels | None = None,
+        *,
+        threshold: float = 0.5,
+        flat: bool = False,
+        decoding: Decoding | None = None,
+        batch_size: int = 16,
+    ) -> list[Span] | list[list[Span]]:
+        """Find the spans of texts.
+
+        Parameters
+        ----------
+        texts : str or sequence of str or Document
+            Of any length; long ones are read in overlapping windows.
+        labels : dict, list of str or EncodedLabels, optional
+            See :meth:`encode_labels`.
+        threshold : float
+            What the probabilities of start, end and (if nested) match have to exceed.
+        flat : bool
+            Whether to keep, of spans that overlap, only the best. Otherwise spans of different labels may overlap, and
+            with a match head also those of one label.
+        decoding : {"in-order", "nearest", "match"}, optional
+            See :mod:`foretell.spans.decoding`; default ``match`` for nested models, else ``in-order``.
+        batch_size : int
+            Windows at once.
+
+        Returns
+        -------
+        list of Span, or list of lists of Span
+            For one text, or for each of several, in the order of the text. ``text[span.start:span.end] == span.text``.
+        """
+        single = isinstance(texts, str)
+        documents = as_documents([texts] if isinstance(texts, str) else texts)
+        stream = self.stream(
+            documents, labels, threshold=threshold, flat=flat, decoding=decoding, batch_size=batch_size
+        )
+        found = [spans for _, spans in stream]
+        return found[0] if single else found
+
+    def stream(
+        self,
+        documents: Iterable[Document],
+        labels: Labels | EncodedLabels | None = None,
+        *,
+        threshold: float = 0.5,
+        flat: bool = False,
+        decoding: Decoding | None = None,
+        batch_size: int = 16,
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[tuple[Document, list[Span]]]:
+        """Find the spans of documents as they come, in memory that does not grow with their number.
+
+        Yields
+        ------
+        (Document, list of Span)
+            Each document and what :meth:`predict` gives for it.
+        """
+        tokenizer = self._fitted()
+        if not 0 <= threshold < 1:
+            raise ModelError(f"threshold is {threshold}", "choose 0 or more, and less than 1")
+        encoded = self._encoded(labels)
+        chosen = decoding or ("match" if self.settings.nested else "in-order")
+        if chosen == "match" and not self.settings.nested:
+            raise ModelError("decoding 'match' needs a nested model", "choose 'in-order' or 'nearest'")
+        device = self._device()
+        self._module.to(device).eval()
+        scorer = Scorer(self._module, tokenizer, self.settings, encoded.code, device)
+        decoder = Decoder(encoded.names, chosen, threshold, flat, self.settings.longest)
+        yield from predict_documents(
+            documents, scorer, decoder, tokenizer, self.settings, batch_size=batch_size, progress=progress
+        )
+
+    def _encoded(self, labels: Labels | EncodedLabels | None) -> EncodedLabels:
+        if isinstance(labels, EncodedLabels):
+            return labels
+        if labels is not None:
+            return self.encode_labels(labels)
+        self._own = self._own or self.encode_labels()
+        return self._own
+
+    def evaluate(
+        self,
+        docs: Sequence[Document],
+        labels: Labels | EncodedLabels | None = None,
+        *,
+        threshold: float = 0.5,
+        flat: bool = False,
+        decoding: Decoding | None = None,
+        batch_size: int = 16,
+        progress: Callable[[int], None] | None = None,
+    ) -> SpanReport:
+        """Predict documents and compare with their gold spans.
+
+        Gold that cannot be represented, or whose label the model does not know, counts as missed. Options are those of
+        :meth:`predict`; the time in the report includes the encoding of labels.
+
+        Returns
+        -------
+        SpanReport
+        """
+        documents = as_documents(docs)
+        begin = time.perf_counter()
+        encoded = labels if isinstance(labels, EncodedLabels) else self._encoded(labels)
+        found = [
+            spans
+            for _, spans in self.stream(
+                documents,
+                encoded,
+                threshold=threshold,
+                flat=flat,
+                decoding=decoding,
+                batch_size=batch_size,
+                progress=progress,
+            )
+        ]
+        report = evaluate_spans(documents, found, seconds=time.perf_counter() - begin)
+        unknown = {span.label for document in documents for span in document.spans} - set(encoded.names)
+        return replace(report, unknown=tuple(sorted(unknown)))
+
+    # ------------------------------------------------------------------- files
+
+    def save_pretrained(self, folder: str | Path, *, dtype: storage.Dtype = "float32") -> None:
+        """Write ``config.json``, ``tokenizer.json`` and ``model.safetensors``.
+
+        Parameters
+        ----------
+        folder : path
+            Made if need be.
+        dtype : {"float32", "float16", "int8"}
+            How matrices are kept: whole, in half the bytes, or as integers with a scale per row, in a quarter.
+        """
+        tokenizer = self._fitted()
+        config = {
+            "settings": self.settings.as_dict(),
+            "labels": self.labels_,
+            "encoder": encoders.encoder_config(self._module.encoder.body),
+            "word_shapes": self._module.encoder.shapes is not None,
+        }
+        storage.save(Path(folder), config, self._module.state_dict(), dtype)
+        tokenizer.save(Path(folder) / "tokenizer.json")
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path, *, device: str = "auto") -> SpanExtractor:
+        """Load what :meth:`save_pretrained` wrote.
+
+        Raises
+        ------
+        ModelError
+            If the folder holds no such model, or a damaged one.
+        """
+        path = Path(folder)
+        config = storage.read_config(path)
+        extractor = cls(str(path), settings=Settings.from_dict(config["settings"]), device=device)
+        extractor.labels_ = check_labels(config["labels"])
+        extractor._tokenizer = encoders.load_tokenizer(path)
+        body = encoders.encoder_from_config(config["encoder"])
+        encoder = TextEncoder(body, bool(config["word_shapes"]))
+        module: nn.Module = _KINDS[extractor.settings.model](encoder, extractor.settings, len(extractor.labels_))
+        storage.load_into(path, module)
+        module.eval()
+        extractor._module = module
+        return extractor
+
+    def _fitted(self) -> PieceTokenizer:
+        if self._tokenizer is None or self._module is None:
+            raise ModelError("the extractor is not trained", "call fit, or load one with from_pretrained")
+        return self._tokenizer
+
+    def __repr__(self) -> str:
+        return f"SpanExtractor({str(self.encoder)!r}, model={self.settings.model!r}, labels={list(self.labels_)})"
+
+
+def check_training(
+    documents: Sequence[Document], labels: dict[str, str], settings: Settings, weights: Sequence[float] | None
+) -> Sequence[float] | None:
+    """Refuse what cannot be learnt; see :meth:`SpanExtractor.fit`."""
+    if not any(document.text.strip() for document in documents):
+        raise DocumentError("there are no texts to learn from", "give documents")
+    if not any(document.spans for document in documents):
+        raise DocumentError("no document has a span", "give gold spans to learn from")
+    for number, document in enumerate(documents):
+        name = document.id or f"document {number}"
+        for index, span in enumerate(document.spans):
+            if span.label not in labels:
+                raise DocumentError(
+                    f"spans[{index}]: label {span.label!r} has no description", "add it to labels", path=name
+                )
+        if not settings.nested:
+            _refuse_overlaps(document, name)
+    if weights is None:
+        return None
+    values = np.asarray(weights, float)
+    if values.shape != (len(documents),) or not np.isfinite(values).all() or (values < 0).any():
+        raise DocumentError(
+            f"sample_weight has shape {values.shape}", f"give {len(documents)} finite numbers that are not negative"
+        )
+    return list(values)
+
+
+def _refuse_overlaps(document: Document, name: str) -> None:
+    ordered = sorted(enumerate(document.spans), key=lambda item: (item[1].label, item[1].start, -item[1].end))
+    for (i, before), (j, after) in pairwise(ordered):
+        if before.label == after.label and before.key != after.key and before.overlaps(after):
+            raise DocumentError(
+                f"spans[{i}] and spans[{j}], both {before.label!r}, overlap",
+                "train a nested model (nested=True, --nested), or keep one of them",
+                path=name,
+            )
+
+
+def settings_for(documents: Sequence[Document], tokenizer: PieceTokenizer, settings: Settings, body: Any) -> Settings:
+    """Fit to the data what only bounds the search: the longest span, and whether spans keep to the edges of words.
+
+    ``longest`` becomes the length of the longest gold span, but no more than it was; ``word_edges`` is given up if
+    more than one gold span in 200 begins or ends inside a word.
+    """
+    limit = int(getattr(body.config, "max_position_embeddings", 512) or 512)
+    room = limit - len(tokenizer.prefix) - len(tokenizer.suffix) - 2
+    if settings.model == "bert-mrc":
+        room -= settings.description + 3
+    window = min(settings.window, room)
+    longest, inside, total = 1, 0, 0
+    for document in documents:
+        if not document.spans:
+            continue
+        pieces = tokenizer.split(document.text)
+        begins, ends = pieces.edges(of_words=True)
+        for span in document.spans:
+            place = pieces.locate(span.start, span.end)
+            if place is None:
+                continue
+            total += 1
+            longest = max(longest, place[1] - place[0] + 1)
+            inside += not (begins[place[0]] and ends[place[1]])
+    return replace(
+        settings,
+        window=window,
+        overlap=min(settings.overlap, window - 1),
+        longest=min(settings.longest, longest),
+        word_edges=settings.word_edges and inside * 200 <= total,
+    )

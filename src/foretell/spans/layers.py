@@ -1,0 +1,201 @@
+"""Parts that all models share: the encoder with word shapes, heads over labels, candidates, the match head."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from foretell.spans.pieces import SHAPES
+
+PRIOR_LOGIT = -4.0
+"""Heads begin by finding nothing, which is nearly always right; at 0 every pair of pieces would be a candidate."""
+
+
+@dataclass
+class TextBatch:
+    """Framed windows, padded.
+
+    Attributes
+    ----------
+    ids, shapes : (B, n) int
+        Pieces and shapes of their words.
+    mask : (B, n) bool
+        False where padded.
+    may_start, may_end : (B, n) bool
+        Where spans may begin and end; False for special tokens.
+    """
+
+    ids: Tensor
+    shapes: Tensor
+    mask: Tensor
+    may_start: Tensor
+    may_end: Tensor
+
+    def to(self, device: torch.device) -> TextBatch:
+        """Return the batch on a device."""
+        return TextBatch(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
+
+
+@dataclass
+class LabelBatch:
+    """Framed descriptions of C labels, padded to m pieces.
+
+    Attributes
+    ----------
+    ids : (C, m) int
+    mask : (C, m) bool
+    rows : (C,) int
+        Which of the per-label weight vectors each label uses.
+    """
+
+    ids: Tensor
+    mask: Tensor
+    rows: Tensor
+
+    def to(self, device: torch.device) -> LabelBatch:
+        """Return the batch on a device."""
+        return LabelBatch(self.ids.to(device), self.mask.to(device), self.rows.to(device))
+
+
+class TextEncoder(nn.Module):
+    """A BERT-like encoder that may be told the shapes of words.
+
+    The shape vectors are added to the word embeddings and begin as zeros, so that the encoder begins as it was
+    trained.
+
+    Parameters
+    ----------
+    body : transformers.PreTrainedModel
+        The encoder.
+    word_shapes : bool
+        Whether to have shape vectors.
+    """
+
+    def __init__(self, body: Any, word_shapes: bool) -> None:
+        super().__init__()
+        self.body = body
+        self.width: int = body.config.hidden_size
+        self.shapes = nn.Embedding(len(SHAPES), self.width) if word_shapes else None
+        if self.shapes is not None:
+            nn.init.zeros_(self.shapes.weight)
+
+    def forward(self, ids: Tensor, mask: Tensor, shapes: Tensor | None = None, types: Tensor | None = None) -> Tensor:
+        """Hidden states (B, n, d) of framed pieces (B, n)."""
+        inputs: dict[str, Tensor] = {"attention_mask": mask.to(torch.int64)}
+        if types is not None and int(getattr(self.body.config, "type_vocab_size", 0) or 0) > 1:
+            inputs["token_type_ids"] = types
+        if self.shapes is None or shapes is None:
+            inputs["input_ids"] = ids
+        else:
+            inputs["inputs_embeds"] = self.static(ids) + self.shapes(shapes)
+        hidden: Tensor = self.body(**inputs).last_hidden_state
+        return hidden
+
+    def static(self, ids: Tensor) -> Tensor:
+        """Input embeddings (B, n, d), without any context."""
+        vectors: Tensor = self.body.get_input_embeddings()(ids)
+        return vectors
+
+
+class LabelHead(nn.Module):
+    """Logits w^c . z^c + b^c, with weights of their own for each label, or the same for all.
+
+    Parameters
+    ----------
+    width : int
+        Length of z.
+    labels : int
+        Number of labels; 1 for weights that all labels share.
+    prior : float
+        First value of b.
+    """
+
+    def __init__(self, width: int, labels: int, prior: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(labels, width))
+        self.bias = nn.Parameter(torch.full((labels,), prior))
+        nn.init.normal_(self.weight, std=width**-0.5)
+
+    def forward(self, z: Tensor, rows: Tensor) -> Tensor:
+        """Logits of z, either (..., C, d) or, where it is the same for all labels, (..., d).
+
+        Returns
+        -------
+        Tensor
+            (..., C)
+        """
+        rows = rows.clamp(max=len(self.weight) - 1)
+        weight, bias = self.weight[rows], self.bias[rows]
+        if z.ndim >= 2 and z.shape[-2] == 1:
+            return z[..., 0, :] @ weight.T + bias
+        return torch.einsum("...cd,cd->...c", z, weight) + bias
+
+    def at(self, z: Tensor, rows: Tensor) -> Tensor:
+        """Logits (K,) of vectors z (K, d) for one label each."""
+        rows = rows.clamp(max=len(self.weight) - 1)
+        return (z * self.weight[rows]).sum(-1) + self.bias[rows]
+
+
+@dataclass
+class Pairs:
+    """Candidates: K pieces where a span may begin, K where it ends, in window ``batch`` for label ``label``."""
+
+    batch: Tensor
+    first: Tensor
+    last: Tensor
+    label: Tensor
+
+    def __len__(self) -> int:
+        return len(self.batch)
+
+
+def candidate_pairs(starts: Tensor, ends: Tensor, longest: int) -> Pairs:
+    """All (start, end) of one window and label with end at or after start, at most ``longest`` pieces long.
+
+    Only pairs that exist take memory, unlike a tensor of n x n x C.
+
+    Parameters
+    ----------
+    starts, ends : (B, n, C) bool
+        Where spans may begin and end.
+    longest : int
+        Most pieces of a span.
+    """
+    _, pieces, labels = starts.shape
+    batch, label, first = starts.transpose(1, 2).nonzero(as_tuple=True)
+    rows = batch * labels + label
+    end_batch, end_label, last = ends.transpose(1, 2).nonzero(as_tuple=True)
+    end_keys = (end_batch * labels + end_label) * pieces + last
+    low = torch.searchsorted(end_keys, rows * pieces + first)
+    high = torch.searchsorted(end_keys, rows * pieces + (first + longest).clamp(max=pieces))
+    counts = high - low
+    which = torch.repeat_interleave(torch.arange(len(first), device=first.device), counts)
+    offsets = torch.arange(len(which), device=first.device) - (counts.cumsum(0) - counts)[which]
+    return Pairs(batch[which], first[which], last[low[which] + offsets], label[which])
+
+
+class MatchHead(nn.Module):
+    """Whether a start and an end belong together: w^c . GELU(W [z_i ; z_j] + b) + b^c.
+
+    W [z_i ; z_j] is computed as W_a z_i + W_b z_j, once for each start and each end that occurs in a pair.
+    """
+
+    def __init__(self, width: int, labels: int, dropout: float) -> None:
+        super().__init__()
+        self.first = nn.Linear(width, 2 * width)
+        self.last = nn.Linear(width, 2 * width, bias=False)
+        self.drop = nn.Dropout(dropout)
+        self.head = LabelHead(2 * width, labels)
+
+    def forward(self, z: Tensor, pairs: Pairs, rows: Tensor) -> Tensor:
+        """Logits (K,) of pairs, from z (B, n, C, d) or, where it is the same for all labels, (B, n, 1, d)."""
+        column = pairs.label if z.shape[2] > 1 else torch.zeros_like(pairs.label)
+        sides = []
+        for piece, project in ((pairs.first, self.first), (pairs.last, self.last)):
+            places, where = torch.unique(torch.stack((pairs.batch, piece, column)), dim=1, return_inverse=True)
+            sides.append(project(z[places[0], places[1], places[2]])[where])
+        hidden = self.drop(nn.functional.gelu(sides[0] + sides[1]))
+        return self.head.at(hidden, rows[pairs.label])

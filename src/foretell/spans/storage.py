@@ -1,0 +1,98 @@
+"""Models in folders: JSON for what they are, safetensors for their weights, whole or in fewer bits."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from foretell.errors import ModelError
+
+Dtype = Literal["float32", "float16", "int8"]
+FORMAT = 1
+_SCALE = "#scale"
+_LARGEST_CONFIG = 1 << 24
+
+
+def save(folder: Path, config: dict[str, Any], state: dict[str, Tensor], dtype: Dtype) -> None:
+    """Write ``config.json`` and ``model.safetensors``; each appears whole or not at all."""
+    from safetensors.torch import save_file
+
+    if dtype not in ("float32", "float16", "int8"):
+        raise ModelError(f"dtype is {dtype!r}", "choose float32, float16 or int8")
+    folder.mkdir(parents=True, exist_ok=True)
+    stored: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        stored.update(_pack(name, tensor.detach().cpu().contiguous(), dtype))
+    scratch = folder / f".model.{os.getpid()}.part"
+    try:
+        save_file(stored, scratch)
+        os.replace(scratch, folder / "model.safetensors")
+        text = json.dumps({"format": FORMAT, **config}, indent=1, ensure_ascii=False)
+        scratch.write_text(text + "\n", encoding="utf-8")
+        os.replace(scratch, folder / "config.json")
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _pack(name: str, tensor: Tensor, dtype: Dtype) -> dict[str, Tensor]:
+    if not tensor.is_floating_point() or dtype == "float32":
+        return {name: tensor}
+    if dtype == "float16" or tensor.ndim < 2:
+        return {name: tensor.half() if dtype == "float16" else tensor.float()}
+    scale = tensor.abs().amax(1, keepdim=True).clamp(min=1e-12) / 127
+    return {name: (tensor / scale).round().to(torch.int8), name + _SCALE: scale}
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read ``config.json`` of a model that :func:`save` wrote."""
+    path = folder / "config.json"
+    try:
+        if path.stat().st_size > _LARGEST_CONFIG:
+            raise ModelError(f"{path}: larger than {_LARGEST_CONFIG >> 20} MiB", "it is no model of foretell")
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder}: no model there", "name a folder that `foretell spans train` wrote") from error
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path}: cannot be read ({error})", "the file is damaged") from error
+    wanted = {"format": int, "settings": dict, "labels": dict, "encoder": dict, "word_shapes": bool}
+    for key, kind in wanted.items():
+        if not isinstance(config, dict) or not isinstance(config.get(key), kind):
+            raise ModelError(f"{path}: has no {key}", "it is no model of foretell spans")
+    if config["format"] > FORMAT:
+        raise ModelError(f"{path}: format {config['format']} is unknown", "it needs a newer foretell")
+    return dict(config)
+
+
+def load_into(folder: Path, module: nn.Module) -> None:
+    """Fill a module with weights, in float32.
+
+    Raises
+    ------
+    ModelError
+        If a tensor is missing, surplus or of another shape.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    path = folder / "model.safetensors"
+    try:
+        stored = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be read ({error})", "the file is missing or damaged") from error
+    expected = module.state_dict()
+    values = {}
+    for name, tensor in stored.items():
+        if name.endswith(_SCALE):
+            continue
+        scale = stored.get(name + _SCALE)
+        values[name] = tensor.float() * scale if scale is not None else tensor.to(expected.get(name, tensor).dtype)
+    for name, like in expected.items():
+        if name not in values or values[name].shape != like.shape:
+            found = tuple(values[name].shape) if name in values else "missing"
+            raise ModelError(f"{path}: tensor {name} is {found}, not {tuple(like.shape)}", "the file is damaged")
+    module.load_state_dict(values)
