@@ -306,17 +306,24 @@ class DependencyGraph:
         """Number of neighbours of each item, exact; large overlapping cliques make this slow (n times their size)."""
         return neighbours.degrees(self.parts)
 
+    def neighborhood_sums(self, values: ArrayLike) -> NDArray[np.float64]:
+        """Sum of values >= 0 over each item and its neighbours.
+
+        Where exact sums would take more than 10^8 steps, an item that shares several cliques with another counts it
+        once for each: an upper bound.
+        """
+        amounts = np.asarray(values, dtype=float)
+        sizes = np.diff(self.clique_indptr).astype(float)
+        exact = (sizes**2).sum() < 1e8
+        found: NDArray[np.float64] = neighbours.neighborhood_sums(self.parts, amounts, exact)
+        return np.minimum(found, amounts.sum())
+
     @cached_property
     def max_degree(self) -> int:
         """Largest number of neighbours; an upper bound where counting exactly would take more than 10^9 steps."""
-        sizes = np.diff(self.clique_indptr)
         if self.n_items == 0:
             return 0
-        if int((sizes.astype(float) ** 2).sum()) < 1e9:
-            return int(self.degrees().max())
-        indptr, cliques = self.item_cliques
-        per_item = np.add.reduceat(np.r_[(sizes - 1)[cliques], 0], indptr[:-1]) * (np.diff(indptr) > 0)
-        return min(int((per_item + np.diff(self.indptr)).max()), self.n_items - 1)
+        return int(self.neighborhood_sums(np.ones(self.n_items)).max()) - 1
 
     @cached_property
     def component_labels(self) -> Indices:
@@ -437,10 +444,13 @@ def _clique_column(n_items: int, items: ArrayLike, owner: ArrayLike) -> tuple[In
     if members.shape != names.shape or members.ndim != 1:
         raise DependenceError("cliques need as many owners as items", "give two equally long arrays")
     codes = encode(names, name="owner")
-    key = np.unique(codes * max(n_items, 1) + members)
-    members, codes = key % max(n_items, 1), key // max(n_items, 1)
+    if members.size and np.bincount(members, minlength=n_items).max() > 1:
+        key = np.sort(codes * n_items + members)
+        key = key[np.r_[True, key[1:] != key[:-1]]]
+        members, codes = key % n_items, key // n_items
     sizes = np.bincount(codes)
-    kept = sizes[codes] > 1
+    order = np.argsort(codes, kind="stable")
+    kept = order[sizes[codes[order]] > 1]
     return np.r_[0, np.cumsum(sizes[sizes > 1])].astype(np.int64), members[kept]
 
 

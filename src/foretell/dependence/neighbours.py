@@ -180,6 +180,33 @@ def degrees(parts: Any) -> Any:
 
 
 @compiled
+def neighborhood_sums(parts: Any, values: Any, exact: bool) -> Any:
+    """Sum of values over closed neighbourhoods; if not exact, once for each clique that two items share."""
+    indptr, indices, own, cliques, ends, members = parts
+    size = indptr.size - 1
+    of_clique = np.zeros(ends.size - 1)
+    for clique in range(ends.size - 1):
+        for k in range(ends[clique], ends[clique + 1]):
+            of_clique[clique] += values[members[k]]
+    seen = np.full(size, -1, np.int64)
+    total = values.copy()
+    for item in range(size):
+        seen[item] = item
+        for k in range(indptr[item], indptr[item + 1]):
+            seen[indices[k]] = item
+            total[item] += values[indices[k]]
+        for c in range(own[item], own[item + 1]):
+            if not exact or (own[item + 1] == own[item] + 1 and indptr[item] == indptr[item + 1]):
+                total[item] += of_clique[cliques[c]] - values[item]
+                continue
+            for k in range(ends[cliques[c]], ends[cliques[c] + 1]):
+                if seen[members[k]] != item:
+                    seen[members[k]] = item
+                    total[item] += values[members[k]]
+    return total
+
+
+@compiled
 def spelled_out(parts: Any) -> Any:
     """CSR of all edges, those within cliques included, sorted."""
     indptr, indices, own, cliques, ends, members = parts
