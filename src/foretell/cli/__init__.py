@@ -20,6 +20,7 @@ COMMANDS = {
     "test": "check archives without writing anything",
     "info": "show what is in archives",
     "cat": "write a range of the original to standard output",
+    "bound": "give a metric of dependent items its interval",
     "weigh": "weigh pairs that share objects",
     "generate": "answer a prompt with a language model",
     "models": "list, fetch and describe language models",

@@ -66,7 +66,7 @@ class ForestApproximation:
     @property
     def bag_weights(self) -> Floats:
         """s_u = c(bag u)."""
-        return np.bincount(self.bags, self.coefficients, minlength=self.parents.size)
+        return np.bincount(self.bags, self.coefficients, minlength=self.parents.size).astype(np.float64)
 
     def effective_sample_size(self) -> float:
         """(sum of coefficients)^2 / lambda."""
@@ -76,7 +76,7 @@ class ForestApproximation:
         """Whether edges stay within bags or between neighbouring ones, bags form a forest, and lambda is right."""
         parts = self.graph.parts
         inside = _edges_fit(parts[0], parts[1], parts[4], parts[5], self.bags, self.parents)
-        return inside and _is_forest(self.parents) and np.isclose(self.value, self._recomputed(), rtol=1e-9)
+        return inside and _is_forest(self.parents) and bool(np.isclose(self.value, self._recomputed(), rtol=1e-9))
 
     def _recomputed(self) -> float:
         return float(tree_costs(self.parents, self.bag_weights, roots_of(self.parents)).sum())
@@ -138,7 +138,9 @@ def forest_complexity(
     parents, bags, costs = _best_layers(graph, weights, np.random.default_rng(seed))
     lower = forest_lower_bounds(graph, weights)
     for component in np.flatnonzero((costs > lower * (1 + 1e-12)) & (sizes <= (LARGEST if exact else EXACT_SIZE))):
-        parents, bags, costs[component] = _solve_exactly(graph, weights, component, parents, bags, costs[component])
+        parents, bags, costs[component] = _solve_exactly(
+            graph, weights, int(component), parents, bags, costs[component]
+        )
         lower[component] = costs[component]
     return _tidy(graph, weights, parents, bags, float(costs.sum()), float(min(lower.sum(), costs.sum())))
 
@@ -150,9 +152,9 @@ def _best_layers(
     component, count = graph.component_labels, graph.n_components
     first = np.unique(component, return_index=True)[1]
     # Everything in one bag is where the search starts.
-    bags = first[component]
+    bags: Integers = first[component]
     parents = np.full(graph.n_items, -1, dtype=np.int64)
-    costs = np.bincount(component, weights, minlength=count) ** 2
+    costs: Floats = np.bincount(component, weights, minlength=count).astype(np.float64) ** 2
     order, _, _ = layers.breadth_first(graph.parts, first)
     last = np.empty(count, dtype=np.int64)
     last[component[order]] = order
@@ -166,7 +168,7 @@ def _best_layers(
             names = np.unique(found)
             local = tree_costs(
                 np.where(above[names] >= 0, np.searchsorted(names, above[names]), -1),
-                np.bincount(found, weights, minlength=graph.n_items)[names],
+                np.bincount(found, weights, minlength=graph.n_items)[names].astype(np.float64),
                 component[names],
             )
             better = local < costs

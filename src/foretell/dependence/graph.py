@@ -44,8 +44,10 @@ class DependencyGraph:
     cliques : sequence of (items, owner) index arrays, optional
         Memberships, one pair of equally long arrays for each column: item ``items[k]`` belongs to clique ``owner[k]``.
         All items of a clique depend on each other.
-    notes : sequence of str
-        Assumptions behind the graph, repeated in every result that uses it.
+    links : sequence of str
+        What edges mean, as verbs of which items are the subject, such as "share an object".
+    remarks : sequence of str
+        Anything else to know about the graph.
 
     Examples
     --------
@@ -61,19 +63,30 @@ class DependencyGraph:
         n_items: int,
         pairs: ArrayLike | None = None,
         cliques: Sequence[tuple[ArrayLike, ArrayLike]] = (),
-        notes: Sequence[str] = (),
+        links: Sequence[str] = (),
+        remarks: Sequence[str] = (),
     ) -> None:
         self.n_items = _count(n_items)
         self.indptr, self.indices = _symmetric(self.n_items, pairs)
         columns = [_clique_column(self.n_items, items, owner) for items, owner in cliques]
         self.clique_indptr, self.clique_items, self.clique_column = _stack(columns)
-        self.notes = tuple(dict.fromkeys(notes))
+        self.links = tuple(dict.fromkeys(links))
+        self.remarks = tuple(dict.fromkeys(remarks))
 
     def __repr__(self) -> str:
         return f"DependencyGraph(n_items={self.n_items}, pairs={self.indices.size // 2}, cliques={self.n_cliques})"
 
     def __len__(self) -> int:
         return self.n_items
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Assumptions behind the graph, repeated in every result that uses it."""
+        if not self.indices.size and not self.n_cliques:
+            return ("items are independent", *self.remarks)
+        if not self.links:
+            return ("sets of items without an edge between them are independent", *self.remarks)
+        return (f"sets of items are independent unless some of them {' or '.join(self.links)}", *self.remarks)
 
     @property
     def n_cliques(self) -> int:
@@ -106,7 +119,7 @@ class DependencyGraph:
         >>> DependencyGraph.from_edges(3, [(0, 1), (1, 0), (2, 2)]).degrees().tolist()
         [1, 1, 0]
         """
-        return cls(n_items, edges, notes=("items without a path of given edges between them are independent, as sets",))
+        return cls(n_items, edges, links=("are joined by a given edge",))
 
     @classmethod
     def from_scipy(cls, matrix: Any) -> DependencyGraph:
@@ -151,8 +164,7 @@ class DependencyGraph:
         if len(sizes) > 1:
             raise DependenceError(f"columns of {sizes} rows", "all columns of identifiers need one row per item")
         items = np.arange(sizes[0])
-        notes = ("items that share no object, directly, are independent as sets",)
-        return cls(sizes[0], None, [(items, code) for code in codes], notes)
+        return cls(sizes[0], None, [(items, code) for code in codes], ("share an object",))
 
     @classmethod
     def from_memberships(cls, n_items: int, items: ArrayLike, objects: ArrayLike) -> DependencyGraph:
@@ -165,8 +177,7 @@ class DependencyGraph:
         items, objects : array_like of int, shape (k,)
             Item ``items[j]`` involves object ``objects[j]``.
         """
-        notes = ("items that share no object, directly, are independent as sets",)
-        return cls(n_items, None, [(items, objects)], notes)
+        return cls(n_items, None, [(items, objects)], ("share an object",))
 
     @classmethod
     def from_m_dependence(cls, n_items: int, m: int) -> DependencyGraph:
@@ -201,15 +212,16 @@ class DependencyGraph:
         codes = np.zeros(seconds.size, dtype=np.int64) if within is None else encode(within, name="within")
         if codes.size != seconds.size:
             raise DependenceError(f"{seconds.size} times and {codes.size} groups", "give one of each per item")
-        notes = [f"items more than {horizon} apart in time are independent, as sets"]
+        group = "" if within is None else " in one group"
+        links = (f"are at most {horizon} apart in time{group}",)
         order = np.lexsort((seconds, codes))
         last = neighbours.window_ends(seconds[order], codes[order], reach)
         if int((last - np.arange(last.size)).sum()) <= MAX_PAIRS:
-            return cls(seconds.size, order[neighbours.window_pairs(last)], notes=notes)
-        notes.append("time was cut into blocks of one horizon, which adds edges and keeps bounds valid")
+            return cls(seconds.size, order[neighbours.window_pairs(last)], links=links)
+        remarks = ("time was cut into blocks of one horizon, which adds edges and keeps bounds valid",)
         blocks = np.floor((seconds - seconds.min()) / reach).astype(np.int64)
         key = codes * (int(blocks.max()) + 3) + blocks
-        return cls(seconds.size, None, [(np.tile(np.arange(seconds.size), 2), np.r_[key, key + 1])], notes)
+        return cls(seconds.size, None, [(np.tile(np.arange(seconds.size), 2), np.r_[key, key + 1])], links, remarks)
 
     @classmethod
     def from_lattice(
@@ -229,7 +241,7 @@ class DependencyGraph:
         if not shape or min(shape) < 1:
             raise DependenceError(f"a lattice of shape {tuple(shape)}", "give at least 1 cell in each direction")
         pairs = neighbours.lattice_pairs(tuple(int(size) for size in shape), neighborhood == "queen", periodic)
-        return cls(int(np.prod(shape)), pairs, notes=("lattice cells that do not touch are independent, as sets",))
+        return cls(int(np.prod(shape)), pairs, links=("are neighbours on the lattice",))
 
     @classmethod
     def from_coordinates(cls, points: ArrayLike, radius: float) -> DependencyGraph:
@@ -252,8 +264,8 @@ class DependencyGraph:
         tree = KDTree(places)
         if (tree.count_neighbors(tree, radius) - len(places)) // 2 > MAX_PAIRS:
             raise DependenceError("more than 50 million pairs of near points", "use a smaller radius, or from_groups")
-        notes = (f"items farther than {radius} apart are independent, as sets",)
-        return cls(len(places), tree.query_pairs(radius, output_type="ndarray"), notes=notes)
+        links = (f"are at most {radius} apart in space",)
+        return cls(len(places), tree.query_pairs(radius, output_type="ndarray"), links=links)
 
     def union(self, other: DependencyGraph) -> DependencyGraph:
         """Graph with the dependences of both, on the same items; also written ``one | other``."""
@@ -263,7 +275,7 @@ class DependencyGraph:
             )
         pairs = np.concatenate([_upper_pairs(graph) for graph in (self, other)])
         columns = [column for graph in (self, other) for column in graph.memberships()]
-        return DependencyGraph(self.n_items, pairs, columns, self.notes + other.notes)
+        return DependencyGraph(self.n_items, pairs, columns, self.links + other.links, self.remarks + other.remarks)
 
     __or__ = union
 
@@ -277,7 +289,7 @@ class DependencyGraph:
         for members, owner in self.memberships():
             kept = number[members] >= 0
             columns.append((number[members[kept]], owner[kept]))
-        return DependencyGraph(chosen.size, pairs[(pairs >= 0).all(axis=1)], columns, self.notes)
+        return DependencyGraph(chosen.size, pairs[(pairs >= 0).all(axis=1)], columns, self.links, self.remarks)
 
     # What graphs are asked
 

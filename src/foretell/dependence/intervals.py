@@ -212,8 +212,8 @@ def build_problem(
     if baseline is None:
         return metrics.build_mean(values, weights, span, f"{metric if isinstance(metric, str) else 'the metric'}")
     others, _, _ = _item_values(y_true, baseline, metric, value_range)
-    one, two = (metrics.build_mean(column, weights, span, str(metric)) for column in (values, others))
-    return Mean(one.values - two.values, one.shares, one.low - one.high, one.high - one.low)
+    ours, theirs = (metrics.build_mean(column, weights, span, str(metric)) for column in (values, others))
+    return Mean(ours.values - theirs.values, ours.shares, ours.low - ours.high, ours.high - ours.low)
 
 
 def _item_values(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -13,7 +15,7 @@ from foretell.dependence.independent_sets import greedy_clique_packing
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-BALL_SIZE, BALL_COUNT = 7, 400
+BALL_SIZE, BALL_COUNT = 8, 300
 """Items of the connected pieces that are solved exactly, and how many pieces of each graph."""
 
 
@@ -52,7 +54,7 @@ def _pack_given(graph: DependencyGraph) -> Integers:
 
 
 @compiled
-def _claim(owner, order, ends, members):  # type: ignore[no-untyped-def]
+def _claim(owner: Any, order: Any, ends: Any, members: Any) -> None:
     """Give each clique, in order, all of its items that are still free."""
     for clique in order:
         for k in range(ends[clique], ends[clique + 1]):
@@ -65,7 +67,7 @@ def _squares(owner: Integers, component: Integers, weights: Floats, count: int) 
     sums = np.bincount(where.ravel(), weights, minlength=names.size)
     home = np.empty(names.size, dtype=np.int64)
     home[where.ravel()] = component
-    return np.bincount(home, sums**2, minlength=count)
+    return np.bincount(home, sums**2, minlength=count).astype(np.float64)
 
 
 def forest_lower_bounds(graph: DependencyGraph, weights: Floats) -> Floats:

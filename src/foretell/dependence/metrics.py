@@ -132,8 +132,10 @@ def check_pair(y_true: Any, y_pred: Any) -> tuple[NDArray[Any], NDArray[Any]]:
     if one.shape != other.shape or one.ndim == 0 or not one.size:
         raise DependenceError(f"y_true has shape {one.shape}, y_pred {other.shape}", "give one of each per item")
     for name, column in (("y_true", one), ("y_pred", other)):
-        absent = np.isnan(column) if column.dtype.kind == "f" else np.equal(column, None)
-        if np.any(absent):
+        absent = np.asarray(column != column if column.dtype.kind in "fO" else False)
+        if column.dtype.kind == "O":
+            absent |= np.array([value is None for value in column.ravel()]).reshape(column.shape)
+        if absent.any():
             raise DependenceError(f"{name} is missing for item {int(np.argwhere(absent)[0][0])}", "drop such items")
     return one, other
 
@@ -211,13 +213,12 @@ def f1_given_labels(y_true: Any, y_pred: Any) -> Lipschitz:
     labels, guesses = check_pair(y_true, y_pred)
     if labels.ndim != 1:
         raise DependenceError("labels of several classes", "differences of F1 are made for one class, shape (n,)")
-    truth, guess = as_binary(labels, "y_true"), as_binary(guesses, "y_pred")
+    truth = as_binary(labels, "y_true")
     if not truth.any():
         raise DependenceError("no positive labels at all", "F1 is not defined for such data")
     counts = f1_counts(labels, guesses, None)
     positives = int(truth.sum())
     coefficients = np.where(truth, 2 / (positives + 1), 1 / (2 * positives + 1))
-    del guess
     return Lipschitz(
         counts.estimate, coefficients, 0.0, 1.0, counts.influence, "the expected F1 of such samples, given the labels"
     )
