@@ -23,6 +23,7 @@ COMMANDS = {
     "bound": "give a metric of dependent items its interval",
     "weigh": "weigh pairs that share objects",
     "generate": "answer a prompt with a language model",
+    "spans": "extract entities and triggers by what their labels mean",
     "models": "list, fetch and describe language models",
     "doctor": "check that this machine computes exactly, and how fast",
     "bench": "compare with other compressors on your files",

@@ -24,12 +24,14 @@ from foretell.spans.layers import TextEncoder
 from foretell.spans.lear import LabelCode, Lear
 from foretell.spans.pieces import PieceTokenizer
 from foretell.spans.rivals import BertMrc, Tagger
-from foretell.spans.scoring import Decoder, Decoding, Scorer, predict_documents
+from foretell.spans.scoring import Decoder, Decoding, Scorer, score_documents
 from foretell.spans.settings import Settings
 from foretell.spans.training import Progress, Training, train_epochs
 
 log = logging.getLogger(__name__)
 Labels = dict[str, str] | Sequence[str]
+THRESHOLDS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
+"""Tried on development documents."""
 _KINDS: dict[str, type[Lear] | type[BertMrc] | type[Tagger]] = {"lear": Lear, "bert-mrc": BertMrc, "tagger": Tagger}
 
 
@@ -51,12 +53,27 @@ class EncodedLabels:
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch of training gave: its number, mean loss, seconds, and micro F1 on the development documents."""
+    """What one epoch of training gave.
+
+    Attributes
+    ----------
+    epoch : int
+        From 1.
+    loss : float
+        Mean of the steps.
+    seconds : float
+        Of training, without the scoring of development documents.
+    f1 : float or None
+        Best micro F1 on the development documents, if there are any.
+    threshold : float
+        The one of ``THRESHOLDS`` that gave it.
+    """
 
     epoch: int
     loss: float
     seconds: float
     f1: float | None
+    threshold: float = 0.5
 
 
 class SpanExtractor:
@@ -138,7 +155,8 @@ class SpanExtractor:
         sample_weight : sequence of float, optional
             Weight of each document in the loss.
         dev : sequence of Document
-            If given, the weights of the epoch with the best micro F1 on them are kept; else those of the last.
+            If given, the weights of the epoch with the best micro F1 on them are kept, and the heads' offsets are
+            shifted so that a threshold of 0.5 means the one of ``THRESHOLDS`` that gave it; else the last weights.
         progress : callable, optional
             Called with a :class:`Progress` after each step.
         on_epoch : callable, optional
@@ -170,16 +188,37 @@ class SpanExtractor:
             self._module, examples, batch, tokenizer, self.settings, self.training, device, progress
         ):
             self._own = None
-            f1 = self.evaluate(dev).micro.f1 if dev else None
-            self.history_.append(Epoch(epoch, loss, seconds, f1))
+            f1, threshold = self._best_threshold(as_documents(dev)) if dev else (None, 0.5)
+            self.history_.append(Epoch(epoch, loss, seconds, f1, threshold))
             if on_epoch:
                 on_epoch(self.history_[-1])
             if f1 is not None and f1 > best:
-                best, kept = f1, copy.deepcopy(self._module.state_dict())
+                best, kept = f1, (threshold, copy.deepcopy(self._module.state_dict()))
         if kept is not None:
-            self._module.load_state_dict(kept)
+            self._module.load_state_dict(kept[1])
+            shift_heads(self._module, kept[0])
         self._own = None
         return self
+
+    def _best_threshold(self, dev: Sequence[Document]) -> tuple[float, float]:
+        """Best micro F1 on some documents, and the threshold that gives it."""
+        names = self._encoded(None).names
+        kind: Decoding = "match" if self.settings.nested else "in-order"
+        decoders = [Decoder(names, kind, threshold, False, self.settings.longest) for threshold in THRESHOLDS]
+        predicted: list[list[list[Span]]] = [[] for _ in decoders]
+        for document, pieces, found in score_documents(
+            dev,
+            self._scorer(self._encoded(None)),
+            self._fitted(),
+            self.settings,
+            threshold=min(THRESHOLDS),
+            batch_size=16,
+        ):
+            for decoder, spans in zip(decoders, predicted, strict=True):
+                spans.append(decoder.spans(document.text, pieces, found))
+        scores = [evaluate_spans(dev, spans).micro.f1 for spans in predicted]
+        best = max(range(len(scores)), key=lambda i: (scores[i], -abs(THRESHOLDS[i] - 0.5)))
+        return scores[best], THRESHOLDS[best]
 
     def _prepare(self, documents: Sequence[Document], names: dict[str, str]) -> PieceTokenizer:
         """Load the encoder, fit what the settings leave to the data, and make a new model."""
@@ -331,13 +370,23 @@ class SpanExtractor:
         chosen = decoding or ("match" if self.settings.nested else "in-order")
         if chosen == "match" and not self.settings.nested:
             raise ModelError("decoding 'match' needs a nested model", "choose 'in-order' or 'nearest'")
+        decoder = Decoder(encoded.names, chosen, threshold, flat, self.settings.longest)
+        scorer = self._scorer(encoded)
+        for document, pieces, found in score_documents(
+            documents,
+            scorer,
+            tokenizer,
+            self.settings,
+            threshold=threshold,
+            batch_size=batch_size,
+            progress=progress,
+        ):
+            yield document, decoder.spans(document.text, pieces, found)
+
+    def _scorer(self, labels: EncodedLabels) -> Scorer:
         device = self._device()
         self._module.to(device).eval()
-        scorer = Scorer(self._module, tokenizer, self.settings, encoded.code, device)
-        decoder = Decoder(encoded.names, chosen, threshold, flat, self.settings.longest)
-        yield from predict_documents(
-            documents, scorer, decoder, tokenizer, self.settings, batch_size=batch_size, progress=progress
-        )
+        return Scorer(self._module, self._fitted(), self.settings, labels.code, device)
 
     def _encoded(self, labels: Labels | EncodedLabels | None) -> EncodedLabels:
         if isinstance(labels, EncodedLabels):
@@ -437,6 +486,14 @@ class SpanExtractor:
 
     def __repr__(self) -> str:
         return f"SpanExtractor({str(self.encoder)!r}, model={self.settings.model!r}, labels={list(self.labels_)})"
+
+
+def shift_heads(module: nn.Module, threshold: float) -> None:
+    """Shift the offsets of all heads so that the probability ``threshold`` becomes 0.5."""
+    shift = float(np.log(threshold / (1 - threshold)))
+    for name, parameter in module.named_parameters():
+        if name in ("start_head.bias", "end_head.bias", "match_head.head.bias"):
+            parameter.data -= shift
 
 
 def check_training(

@@ -191,27 +191,32 @@ class Scorer:
         return [(columns[batch == row], values[batch == row]) for row in range(len(start))]
 
 
-def predict_documents(
+Found = list[tuple[Window, WindowScores]]
+
+
+def score_documents(
     documents: Iterable[Document],
     scorer: Scorer,
-    decoder: Decoder,
     tokenizer: PieceTokenizer,
     settings: Settings,
     *,
+    threshold: float,
     batch_size: int,
     progress: Callable[[int], None] | None = None,
-) -> Iterator[tuple[Document, list[Span]]]:
-    """Spans of each document, as a stream; documents are taken in groups and batched by length.
+) -> Iterator[tuple[Document, Pieces, Found]]:
+    """Scores of each document's windows, as a stream; documents are taken in groups and batched by length.
 
     Parameters
     ----------
+    threshold : float
+        The lowest that they will be decoded with.
     progress : callable, optional
         Called with the number of pieces of text done so far.
     """
     group: list[tuple[Document, Pieces, list[Window]]] = []
     done = waiting = 0
 
-    def flush() -> Iterator[tuple[Document, list[Span]]]:
+    def flush() -> Iterator[tuple[Document, Pieces, Found]]:
         nonlocal done
         windows = [window for _, _, some in group for window in some]
         order = sorted(range(len(windows)), key=lambda index: len(windows[index].pieces))
@@ -219,15 +224,14 @@ def predict_documents(
         while order:
             size = scorer.batch_size([windows[index] for index in order[-batch_size:]], batch_size)
             chosen, order = order[-size:], order[:-size]
-            scores.update(zip(chosen, scorer.score([windows[i] for i in chosen], decoder.threshold), strict=True))
+            scores.update(zip(chosen, scorer.score([windows[i] for i in chosen], threshold), strict=True))
             done += sum(len(windows[index].pieces) for index in chosen)
             if progress:
                 progress(done)
         index = 0
         for document, pieces, some in group:
-            found = [(window, scores[index + i]) for i, window in enumerate(some)]
+            yield document, pieces, [(window, scores[index + i]) for i, window in enumerate(some)]
             index += len(some)
-            yield document, decoder.spans(document.text, pieces, found)
 
     for document in documents:
         pieces = tokenizer.split(document.text)

@@ -1,0 +1,136 @@
+"""Scores of LEAR, BERT-MRC and a tagger on one encoder, in one training loop: micro F1 on each corpus's test part.
+
+    python benchmarks/spans_quality.py --data crossner-ai wnut17 --models lear tagger --seeds 0 1 2 --device cuda
+
+One row per (corpus, model, seed, encoder, epochs) goes to ``benchmarks/results/spans_quality.json``; a cell whose row
+is there is not run again, so the table can be made in pieces. ``--table`` prints what there is. Hyper-parameters are
+the same for all models; the epoch is chosen on the development part.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import spans_data
+import torch
+
+from foretell.spans import Settings, SpanExtractor
+from foretell.spans.training import Training
+
+RESULTS = Path(__file__).parent / "results" / "spans_quality.json"
+MODELS = {
+    "lear": Settings(),
+    "bert-mrc": Settings(model="bert-mrc", heads="shared"),
+    "tagger": Settings(model="tagger"),
+    "lear-shared": Settings(heads="shared"),
+    "lear-average": Settings(label_embedding="average"),
+    "lear-sentence": Settings(label_embedding="sentence"),
+    "lear-static": Settings(label_embedding="static"),
+    "lear-random": Settings(label_embedding="random"),
+}
+FEW = Training(epochs=20, batch_size=8)
+MANY = Training(epochs=8, batch_size=16)
+
+
+def training_for(name: str, seed: int, epochs: int | None) -> Training:
+    """The same for all models: more, smaller steps where there are only 100 to 200 sentences."""
+    chosen = FEW if name.startswith("crossner-") else MANY
+    return replace(chosen, seed=seed, epochs=epochs or chosen.epochs)
+
+
+def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    corpus = spans_data.load(name)
+    settings = replace(MODELS[model], nested=corpus.nested)
+    training = training_for(name, seed, args.epochs)
+    extractor = SpanExtractor(args.encoder, settings=settings, training=training, device=args.device)
+    begin = time.perf_counter()
+    train = corpus.train[: args.limit] if args.limit else corpus.train
+    extractor.fit(
+        train,
+        corpus.labels,
+        dev=corpus.dev[: args.dev_limit] if args.dev_limit else corpus.dev,
+        on_epoch=lambda epoch: print(f"  {name} {model} seed {seed} {epoch}", flush=True),
+    )
+    seconds = time.perf_counter() - begin
+    report = extractor.evaluate(corpus.test)
+    scores = report.as_dict()
+    return {
+        "data": name,
+        "model": model,
+        "seed": seed,
+        "encoder": args.encoder,
+        "epochs": training.epochs,
+        "train_documents": len(train),
+        "dev_documents": args.dev_limit or len(corpus.dev),
+        "test": {key: scores[key] for key in ("precision", "recall", "f1", "gold", "predicted", "lost_gold", "depths")},
+        "macro_f1": report.macro_f1,
+        "dev_f1": [epoch.f1 for epoch in extractor.history_],
+        "dev_threshold": [epoch.threshold for epoch in extractor.history_],
+        "fit_seconds": round(seconds, 1),
+        "train_seconds": round(sum(epoch.seconds for epoch in extractor.history_), 1),
+        "test_sentences_per_second": round(report.sentences_per_second, 1),
+        "threads": torch.get_num_threads(),
+        "device": args.device,
+        "machine": platform.machine(),
+        "torch": torch.__version__,
+    }
+
+
+def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[key] for key in ("data", "model", "seed", "encoder", "epochs", "train_documents", "dev_documents"))
+
+
+def read_rows() -> list[dict[str, Any]]:
+    return json.loads(RESULTS.read_text()) if RESULTS.exists() else []
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    groups: dict[tuple[str, ...], list[float]] = {}
+    for row in rows:
+        key = (row["data"], row["encoder"], f"{row['epochs']}", f"{row['train_documents']}", row["model"])
+        groups.setdefault(key, []).append(100 * row["test"]["f1"])
+    print(f"{'corpus':20} {'encoder':10} {'epochs':>6} {'sentences':>9} {'model':14} {'F1':>6} {'sd':>5} seeds")
+    for (data, encoder, epochs, count, model), scores in sorted(groups.items()):
+        deviation = f"{statistics.stdev(scores):5.2f}" if len(scores) > 1 else "    -"
+        mean = statistics.mean(scores)
+        print(f"{data:20} {encoder:10} {epochs:>6} {count:>9} {model:14} {mean:6.2f} {deviation} {len(scores)}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", nargs="+", choices=spans_data.NAMES, default=list(spans_data.NAMES))
+    parser.add_argument("--models", nargs="+", choices=list(MODELS), default=["lear", "bert-mrc", "tagger"])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--encoder", default="minilm-l6")
+    parser.add_argument("--epochs", type=int, help="instead of each corpus's own number")
+    parser.add_argument("--limit", type=int, help="only the first so many training sentences")
+    parser.add_argument("--dev-limit", type=int, help="choose the epoch on only the first so many sentences")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--table", action="store_true", help="print what there is, run nothing")
+    args = parser.parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    for name in [] if args.table else args.data:
+        for seed in args.seeds:
+            for model in args.models:
+                epochs = training_for(name, seed, args.epochs).epochs
+                done = [row for row in read_rows() if (row["data"], row["model"], row["seed"]) == (name, model, seed)]
+                if any((row["encoder"], row["epochs"]) == (args.encoder, epochs) for row in done):
+                    continue
+                row = run_cell(name, model, seed, args)
+                rows = [other for other in read_rows() if key_of(other) != key_of(row)]
+                RESULTS.parent.mkdir(exist_ok=True)
+                RESULTS.write_text(json.dumps([*rows, row], indent=1) + "\n")
+    print_table(read_rows())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""Extractors that ship with the package, under ``weights/``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import foretell
+from foretell.errors import ModelError
+
+DEFAULT = "entities"
+
+
+def find_extractor(name: str | None) -> Path:
+    """Folder of an extractor: one that was saved, or one that ships with foretell; None is the default one.
+
+    Raises
+    ------
+    ModelError
+        If there is no such folder.
+    """
+    if name is not None and (Path(name) / "config.json").is_file():
+        return Path(name)
+    package = Path(foretell.__file__).parent
+    for root in (package / "weights", package.parents[1] / "weights"):
+        folder = root / f"spans-{name or DEFAULT}"
+        if (folder / "config.json").is_file():
+            return folder
+    what = "no extractor ships with this installation" if name is None else f"no extractor {name!r}"
+    raise ModelError(what, "name the folder of one that `foretell spans train` wrote (--model DIR)")
