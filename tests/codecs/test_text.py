@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from models.portable import SMALL, codec_for, head_of
 from models.tiny import tiny
 
+from foretell.codecs import text, text_lane
 from foretell.codecs.lanes import Plan, sections_of, shape_of
 from foretell.codecs.text import TextCodec
 from foretell.errors import CorruptArchiveError
@@ -186,3 +187,28 @@ def test_a_model_with_other_weights_reads_something_else() -> None:
     assert other.digest != tiny("llama").digest
     assert harmless(codec_for(other), payload, len(frame)) != frame
     assert np.array_equal(other.vocabulary.ids, tiny("llama").vocabulary.ids)
+
+
+@pytest.mark.parametrize("draft", ["none", "lookup"])
+def test_drafts_decode_the_same_in_fewer_passes(draft: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = []
+    new = text_lane.new_speculation
+
+    def watched(*arguments):  # type: ignore[no-untyped-def]
+        speculation = new(*arguments)
+        speculation.costs = None if speculation.costs is None else 1 + np.arange(32) / 32
+        rounds.append(speculation)
+        return speculation
+
+    monkeypatch.setattr(text, "new_speculation", watched)
+    monkeypatch.setattr(text, "LEAST_DRAFTED", 0)
+    model = tiny("llama")
+    codec = text.TextCodec(model, draft=draft)
+    codec.plan = Plan(lanes=1, lane_tokens=200, prefix=32, frame_bytes=1 << 16)
+    frame = b"to be, or not to be: that is the question: " * 12
+    payload = codec.encode_frames([frame])[0]
+    assert codec.decode_frames([(payload, len(frame))]) == [frame]
+    tokens, passes = sum(s.tokens for s in rounds), sum(s.rounds for s in rounds)
+    assert tokens == model.vocabulary.encode(frame).size
+    assert len(rounds) > 1
+    assert passes == tokens if draft == "none" else passes < 0.6 * tokens

@@ -27,7 +27,9 @@ from foretell.codecs.text_kernels import (
     leaf_depths,
     path_rows,
 )
+from foretell.codecs.text_lane import LARGEST_TREE, LaneDecoder, new_speculation
 from foretell.compilation import announce
+from foretell.drafts.drafters import new_drafter
 from foretell.entropy.binary import TAIL_BYTES, finish, new_decoder, new_encoder
 from foretell.entropy.token_state import TokenMixer, new_mixer
 from foretell.entropy.token_tree import TokenTree, frequency_blocks
@@ -39,6 +41,8 @@ from foretell.models.layers import Cache
 
 CHUNK = 240
 """Tokens of a lane that go through the model together when packing."""
+LEAST_DRAFTED = 200
+"""Tokens from which on it pays to find out what passes of the model cost."""
 
 
 class Meter:
@@ -73,6 +77,8 @@ class TextCodec:
         The language model.
     level : int
         2 (short contexts) to 9 (longest).
+    draft : str
+        What :func:`foretell.drafts.drafters.new_drafter` makes drafts with where tokens cannot be decoded in a batch.
 
     Attributes
     ----------
@@ -84,8 +90,9 @@ class TextCodec:
     id = TEXT
     progress: Callable[[int], None] | None = None
 
-    def __init__(self, model: Decoder, level: int = 6) -> None:
+    def __init__(self, model: Decoder, level: int = 6, draft: str = "auto") -> None:
         self.model = model
+        self.draft = draft
         self.plan = plan_for(level).within(model.config.context)
         self.frame_bytes = self.plan.frame_bytes
         self.tree = TokenTree.build(model.vocabulary.leaves)
@@ -205,13 +212,15 @@ class TextCodec:
         tokens = np.empty(count, np.int32)
         meter = Meter(self.progress, size, count)
         for section in sections_of(count, shape):
-            self._decode_section(tokens, section, shape.prefix, mixer, decoder, data, meter)
+            alone = len(section) == 1 and isinstance(self.model, Decoder)
+            decode = self._decode_lane if alone else self._decode_lanes
+            decode(tokens, section, shape.prefix, mixer, decoder, data, meter)
         frame = self.model.vocabulary.spell(tokens)
         if len(frame) != size:
             raise CorruptArchiveError("a text frame has the wrong size", "fetch or make the file anew")
         return frame
 
-    def _decode_section(
+    def _decode_lanes(
         self,
         tokens: NDArray[np.int32],
         section: list[tuple[int, int]],
@@ -238,6 +247,29 @@ class TextCodec:
             decode_step(mixer, active, frequencies, totals, decoder, data, current)
             tokens[starts[active] + step] = current[active]
             meter.add(active.size)
+
+    def _decode_lane(
+        self,
+        tokens: NDArray[np.int32],
+        section: list[tuple[int, int]],
+        prefix: int,
+        mixer: TokenMixer,
+        decoder: NDArray[np.uint64],
+        data: NDArray[np.uint8],
+        meter: Meter,
+    ) -> None:
+        """Decode a section of one lane, several tokens in a pass where drafts are right."""
+        begin, end = section[0]
+        read = tokens[begin - prefix : begin] if begin else tokens[:0]
+        drafter = new_drafter(self.draft if end - begin >= LEAST_DRAFTED else "none", self.model)
+        speculation = new_speculation(self.model, drafter, 1 + read.size + end - begin)
+        speculation.read(0, np.concatenate([np.array([self.model.start], np.int32), read]))
+        choose = LaneDecoder(self.model, mixer, decoder, data, end - begin)
+        while choose.left:
+            first = end - choose.left
+            (found,) = speculation.round([0], choose, LARGEST_TREE)
+            tokens[first : first + len(found)] = found
+            meter.add(len(found))
 
 
 def _varint(value: int) -> bytes:

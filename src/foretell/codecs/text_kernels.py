@@ -98,3 +98,21 @@ def decode_step(
     for index in range(active.size):
         lane = active[index]
         current[lane] = decode_token(mixer, lane, frequencies[index], totals[index], decoder, data)
+
+
+@compiled
+def decode_from_sums(
+    mixer: TokenMixer,
+    sums: NDArray[np.int32],
+    scale: np.float32,
+    scales: NDArray[np.float32],
+    unspelled: NDArray[np.int32],
+    frequencies: NDArray[np.uint32],
+    totals: NDArray[np.int64],
+    decoder: NDArray[np.uint64],
+    data: NDArray[np.uint8],
+) -> int:
+    """Decode the next token of lane 0 from the head's integer sums."""
+    frequencies_of(sums, scale, scales, unspelled, frequencies.view(np.int32))
+    index_frequencies(frequencies, totals)
+    return decode_token(mixer, 0, frequencies, totals, decoder, data)

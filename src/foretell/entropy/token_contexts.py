@@ -22,23 +22,21 @@ from foretell.entropy.token_state import (
     FIELD,
     FIELD_HASH,
     FIRST,
+    FOLLOWED,
     HITS,
     INDENT,
     IS_END,
-    JOINTLY,
     LENGTH,
     LINE,
     MASKED,
     MATCHES,
     OLDER,
-    OPINION,
     POINTER,
     POSITION,
     RATES,
     RECENT,
     RING_BITS,
     SKELETON,
-    SLOWLY,
     STARTS,
     T1,
     T2,
@@ -249,14 +247,13 @@ def _find(slots: NDArray[np.uint32], i: int, first: int, check: np.uint32) -> in
 
 @inlined_late
 def predict_contexts(m: TokenMixer, node: int) -> None:
-    """Set the mixer's inputs from the contexts: two for each, zero where it is new."""
+    """Set the mixer's inputs from the contexts, zero where one is new."""
     kind = np.int64(m.tree.kind[node])
     number = np.int64(m.tree.partial[node])
     if kind < 4:
         number = (1 << (3 - kind)) | (number & ((1 << (3 - kind)) - 1))
     spread = np.uint32(17 * number)
     is_end = m.registers[IS_END]
-    opinion = m.registers[OPINION]
     token_hit = 0
     byte_hit = 0
     for i in range(CONTEXTS):
@@ -266,15 +263,13 @@ def predict_contexts(m: TokenMixer, node: int) -> None:
         history = np.int64((slot >> 8) & 255)
         if history == 1:
             m.mapped[i] = -1
-            m.inputs[SLOWLY + i] = 0
-            m.inputs[JOINTLY + i] = 0
+            m.inputs[FOLLOWED + i] = 0
             continue
         if history >= EXACT:
             level = ((np.int64(stretch(slot >> 16)) + 3072) * 683) >> 16
             history = EXACT + 4 * level + (history & 3)
         m.mapped[i] = history
-        m.inputs[SLOWLY + i] = stretch(m.slow_maps[i, is_end, history])
-        m.inputs[JOINTLY + i] = stretch(m.joint_maps[i, opinion, history])
+        m.inputs[FOLLOWED + i] = stretch(m.history_maps[i, is_end, history])
         if i < TOKEN_CONTEXTS:
             token_hit = i
         elif i < TOKEN_CONTEXTS + BYTE_CONTEXTS:
@@ -287,7 +282,6 @@ def update_contexts(m: TokenMixer, bit: int) -> None:
     """Learn a bit in every context, and from every context that was not new how to read it."""
     target = 65535 if bit else 0
     is_end = m.registers[IS_END]
-    opinion = m.registers[OPINION]
     for i in range(CONTEXTS):
         slot = m.slots[i, m.found[i]]
         history = np.int64((slot >> 8) & 255)
@@ -296,10 +290,8 @@ def update_contexts(m: TokenMixer, bit: int) -> None:
         m.slots[i, m.found[i]] = (p << 16) | (_AFTER[bit, history] << 8) | np.int64(slot & 255)
         mapped = m.mapped[i]
         if mapped >= 0:
-            p = np.int64(m.slow_maps[i, is_end, mapped])
-            m.slow_maps[i, is_end, mapped] = min(max(p + (((target - p) * 5) >> 9), 16), 65519)
-            p = np.int64(m.joint_maps[i, opinion, mapped])
-            m.joint_maps[i, opinion, mapped] = min(max(p + (((target - p) * 5) >> 9), 16), 65519)
+            p = np.int64(m.history_maps[i, is_end, mapped])
+            m.history_maps[i, is_end, mapped] = min(max(p + (((target - p) * 5) >> 9), 16), 65519)
 
 
 @inlined_late

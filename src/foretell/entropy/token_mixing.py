@@ -42,9 +42,7 @@ from foretell.entropy.token_state import (
     CORRECTIONS,
     COST,
     DECISIONS,
-    EXPECTED,
     FINAL_INPUTS,
-    FINAL_MAP_AT,
     FINAL_P,
     FINAL_ROW,
     GAIN,
@@ -62,9 +60,8 @@ from foretell.entropy.token_state import (
     T1,
     TokenMixer,
     hashed,
-    nudge,
 )
-from foretell.entropy.token_tree import END, mass_before
+from foretell.entropy.token_tree import mass_before
 
 _STEP = 192
 _TOP = np.uint64(48)
@@ -154,18 +151,6 @@ def _mix(m: TokenMixer, lm: int) -> int:
 
 
 @inlined_late
-def _refine(m: TokenMixer, which: int, context: int, mixed: int) -> int:
-    """What the mixer's value has meant in a context (16 bits), as a probability."""
-    level = (mixed + 3 * 1024) // _STEP
-    part = mixed + 3 * 1024 - level * _STEP
-    m.registers[FINAL_MAP_AT + which] = context * KNOTS + level + (1 if part >= _STEP // 2 else 0)
-    low = np.int64(m.final_maps[which, context, level])
-    high = np.int64(m.final_maps[which, context, level + 1])
-    refined: int = (low * (_STEP - part) + high * part) // _STEP
-    return refined
-
-
-@inlined_late
 def _predict(m: TokenMixer, lane: int, node: int, lm: int) -> int:
     """Probability (16 bits) of a one at a node that :func:`enter_node` has entered."""
     m.registers[OPINION] = _opinion_of(lm)
@@ -175,15 +160,9 @@ def _predict(m: TokenMixer, lane: int, node: int, lm: int) -> int:
     predict_matches(m, lane, node)
     _correct_lm(m, lane, node, lm)
     _choose_sets(m, lane, node)
-    mixed = _mix(m, lm)
-    p = np.int64(squash(mixed))
+    p: int = np.int64(squash(_mix(m, lm)))
     m.registers[FINAL_P] = p
-    code = 256 if m.tree.kind[node] == END else np.int64(m.tree.partial[node])
-    last = np.int64(m.hashes[lane, RECENT] & _BYTE)
-    by_byte = _refine(m, 0, (last * 257 + code) & 65535, mixed)
-    by_match = _refine(m, 1, (m.registers[EXPECTED] * 263 + code * 7 + m.registers[HITS]) & 65535, mixed)
-    final: int = min(max((p * 9 + by_byte * 3 + by_match * 4 + 8) >> 4, 1), 65535)
-    return final
+    return p
 
 
 @inlined_late
@@ -222,10 +201,6 @@ def _update(m: TokenMixer, lane: int, lm: int, p: int, bit: int) -> None:
         q = np.int64(entry >> 16)
         q += ((target - q) * RATES[count]) >> 16
         m.corrections[i, row, at - row * KNOTS] = (min(max(q, 16), 65519) << 16) | min(count + 1, _MOST_CORRECTED)
-    for i in range(2):
-        at = m.registers[FINAL_MAP_AT + i]
-        row = at // KNOTS
-        nudge(m.final_maps[i, row], at - row * KNOTS, bit)
     # How far the LM and the mixture have lately been from the truth, for the choice of weights.
     numbers = m.numbers[lane]
     q = np.int64(squash(lm))

@@ -22,13 +22,12 @@ CONTEXTS = 21
 MATCHES = 3
 CORRECTIONS = 3
 
-BIAS, LM, SLOWLY = 0, 1, 2
-"""Where the mixer's inputs begin: a constant, the LM, two maps of each context, matches, corrected LM."""
-JOINTLY = SLOWLY + CONTEXTS
-MATCHED = JOINTLY + CONTEXTS
+BIAS, LM, FOLLOWED = 0, 1, 2
+"""Where the mixer's inputs begin: a constant, the LM, what followed in each context, matches, corrected LM."""
+MATCHED = FOLLOWED + CONTEXTS
 CORRECTED = MATCHED + 2 * MATCHES
-INPUTS = 56
-"""Number of inputs, with three zeros at the end so that rows are whole vectors."""
+INPUTS = CORRECTED + CORRECTIONS
+"""Number of inputs; 32, so that rows are whole vectors."""
 
 SET_SIZES = (1, 24, 27, 9, 15, 18, 24, 32)
 """Weight rows of each set of the first layer."""
@@ -57,8 +56,7 @@ LANE_HASHES = 14
 # Registers: what the update needs of the prediction, and a few counts.
 IS_END, FINAL_P, FINAL_ROW, HITS, LONGEST, EXPECTED, OPINION, DECISIONS, RING_BITS, TOUCHED = range(10)
 CORRECTION_AT = 10
-FINAL_MAP_AT = CORRECTION_AT + CORRECTIONS
-REGISTERS = FINAL_MAP_AT + 2
+REGISTERS = CORRECTION_AT + CORRECTIONS
 
 WRITTEN, STARTS = 256, 512
 """Flags of a byte in the history: it exists; a token starts here."""
@@ -67,10 +65,8 @@ WRITTEN, STARTS = 256, 512
 # fmt: off
 _FIRST_WEIGHTS = (
     4636, 28387, 2020, 2373, 3176, -440, 2652, 2352, 2691, 1980, 90, 557,
-    2001, 2499, 3254, 728, 2489, 3570, 4199, -569, 2198, 4886, 5758, 2585,
-    383, -859, -386, -2274, -3646, -1069, -1307, -500, -65, -400, -2495, -4068,
-    -347, -209, -488, 117, -312, 454, -2434, 25, 2168, -4924, 198, -1044,
-    2725, 1312, 16292, 11057, 8322,
+    2001, 2499, 3254, 728, 2489, 3570, 4199, -569, 2198, 4886, 5758, 2168,
+    -4924, 198, -1044, 2725, 1312, 16292, 11057, 8322,
 )
 _FINAL_WEIGHTS = (7933, 7523, 7704, 7912, 7618, 7669, 8144, 8352, -281, 23)
 # fmt: on
@@ -85,14 +81,12 @@ class TokenMixer(NamedTuple):
         The vocabulary's tree.
     slots
         Per context, 16-bit probability, 8-bit bit history and 8-bit check in hashed places.
-    slow_maps, joint_maps
-        Probability of a one given a bit history (and whether a token may end; or the LM's opinion).
+    history_maps
+        Probability of a one given a bit history and whether a token may end.
     match_maps, match_joint_maps
-        Probability that a match is right given its length and misses (likewise).
+        Probability that a match is right given its length and misses, and whether a token may end; or the LM's opinion.
     corrections
         Probability (16 bits) and count (8 bits) given the LM's logistic value, per hashed row.
-    final_maps
-        The same without counts, for the mixer's output.
     weights, final_weights
         Weights of the two layers, 16.16 fixed point.
     text
@@ -109,12 +103,10 @@ class TokenMixer(NamedTuple):
 
     tree: TreeArrays
     slots: NDArray[np.uint32]
-    slow_maps: NDArray[np.uint16]
-    joint_maps: NDArray[np.uint16]
+    history_maps: NDArray[np.uint16]
     match_maps: NDArray[np.uint16]
     match_joint_maps: NDArray[np.uint16]
     corrections: NDArray[np.uint32]
-    final_maps: NDArray[np.uint16]
     weights: NDArray[np.int32]
     final_weights: NDArray[np.int32]
     text: NDArray[np.uint16]
@@ -157,10 +149,8 @@ def new_mixer(tree: TokenTree, tokens_per_lane: int, lanes: int) -> TokenMixer:
     total = tokens_per_lane * lanes
     ring_bits = _bits_for(6 * tokens_per_lane, 12, 22)
     curve = np.array([squash((knot - 16) * 192) for knot in range(KNOTS)], np.uint16)
-    slow_maps = _new_slow_maps()
     match_maps = _new_match_maps()
-    weights = np.zeros((SET_STARTS[-1], INPUTS), np.int32)
-    weights[:, : len(_FIRST_WEIGHTS)] = _FIRST_WEIGHTS
+    weights = np.tile(np.array(_FIRST_WEIGHTS, np.int32), (SET_STARTS[-1], 1))
     final_weights = np.tile(np.array(_FINAL_WEIGHTS, np.int32), (FINAL_ROWS, 1))
     numbers = np.zeros((lanes, LANE_NUMBERS), np.int64)
     numbers[:, POINTER:LENGTH] = -1
@@ -169,12 +159,10 @@ def new_mixer(tree: TokenTree, tokens_per_lane: int, lanes: int) -> TokenMixer:
     return TokenMixer(
         tree=tree.arrays,
         slots=_aligned_zeros(CONTEXTS, 16 << _bits_for(total, 9, 16)),
-        slow_maps=slow_maps,
-        joint_maps=_with_opinions(slow_maps[0, 0], CONTEXTS, 2, 320),
+        history_maps=_new_history_maps(),
         match_maps=match_maps,
-        match_joint_maps=_with_opinions(match_maps[0, 0], MATCHES, 1, 240),
+        match_joint_maps=_new_match_joint_maps(match_maps[0, 0]),
         corrections=np.full((CORRECTIONS, ROWS_16, KNOTS), (curve.astype(np.uint32) << 16) | 6, np.uint32),
-        final_maps=np.full((2, ROWS_16, KNOTS), curve, np.uint16),
         weights=weights,
         final_weights=final_weights,
         text=np.zeros((lanes, 1 << ring_bits), np.uint16),
@@ -205,7 +193,7 @@ def _aligned_zeros(rows: int, columns: int) -> NDArray[np.uint32]:
     return flat[skip : skip + rows * columns].reshape(rows, columns)
 
 
-def _new_slow_maps() -> NDArray[np.uint16]:
+def _new_history_maps() -> NDArray[np.uint16]:
     """(contexts, 2, histories): (ones + 1/2) / (bits + 1), or the quantised probability itself."""
     maps = np.zeros((CONTEXTS, 2, HISTORIES), np.uint16)
     for history in range(1, EXACT):
@@ -225,13 +213,12 @@ def _new_match_maps() -> NDArray[np.uint16]:
     return maps
 
 
-def _with_opinions(start: NDArray[np.uint16], copies: int, divisor: int, step: int) -> NDArray[np.uint16]:
-    """(copies, opinions, states): a map's start, moved by ``step`` for each level of the LM's opinion."""
-    maps = np.zeros((copies, OPINIONS, start.size), np.uint16)
+def _new_match_joint_maps(start: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """(matches, opinions, states): the start of ``match_maps``, moved by 240 for each level of the LM's opinion."""
+    maps = np.zeros((MATCHES, OPINIONS, start.size), np.uint16)
     for opinion in range(OPINIONS):
         for state in range(start.size):
-            centre = int(stretch(int(start[state]))) // divisor
-            maps[:, opinion, state] = squash(centre + (opinion - 4) * step)
+            maps[:, opinion, state] = squash(int(stretch(int(start[state]))) + (opinion - 4) * 240)
     return maps
 
 

@@ -39,7 +39,7 @@ GOLDEN: dict[str, str] = {
     "attention weights": "ed75f99bebad40763d7acf10753696b0df2393888b210a1bbd12f11b3a714c8b",
     "frequencies": "8b18cb1270d28a69cf8ef215a631c0496f0b257d403c40d1d2eb3c8d6d18dd52",
     "forward pass": "506d52c3706c0f11250c5ba1d0505b296cfaf70c72180f9e49c25c3c41c66a3d",
-    "text frame": "294cb3a38ebcdf86ae73d3961b39de8e6685624364eb992b91ffc07697b4443f",
+    "text frame": "dd8d255787454e67f2aa5a2bf94119c561cd7629944bcb55cd8de348a1290e2a",
     "octets frame": "8b34e651dd6499d27dbbbb6a5cb9b4888ae9d7fc7ba78446cf072621c59c22f9",
 }
 REMEDY = (
