@@ -8,6 +8,7 @@ from foretell.archive import layout
 from foretell.archive.records import RecordWriter
 from foretell.codecs.base import OCTETS, REPEAT, EncodedFrame
 from foretell.errors import CorruptArchiveError, MemoryLimitError
+from foretell.varint import encode_varint
 
 PETABYTE = 10**15
 
@@ -24,7 +25,7 @@ def _refused_cheaply(blob, error, match):
 
 @pytest.mark.parametrize("kind", [0, 1, 2, 3])
 def test_a_frame_that_claims_a_petabyte_is_refused(kind):
-    head = layout.encode_varint(PETABYTE << 4 | kind) + layout.encode_varint(PETABYTE - 1)
+    head = encode_varint(PETABYTE << 4 | kind) + encode_varint(PETABYTE - 1)
     _refused_cheaply(layout.pack_header(6) + head + bytes(100), CorruptArchiveError, f"claims {PETABYTE} bytes")
 
 
@@ -40,12 +41,12 @@ def test_a_payload_that_is_not_there_takes_no_memory():
 
 
 def test_a_note_of_a_petabyte_is_refused():
-    head = layout.encode_varint(PETABYTE << 4 | layout.MODEL)
+    head = encode_varint(PETABYTE << 4 | layout.MODEL)
     _refused_cheaply(layout.pack_header(6) + head, CorruptArchiveError, "a note claims")
 
 
 def test_an_index_of_a_petabyte_is_refused():
-    footer = bytes(40) + layout.encode_varint(PETABYTE)[::-1] + layout.FOOTER_MAGIC
+    footer = bytes(40) + encode_varint(PETABYTE)[::-1] + layout.FOOTER_MAGIC
     with pytest.raises(CorruptArchiveError):
         foretell.open(io.BytesIO(layout.pack_header(6) + footer))
 

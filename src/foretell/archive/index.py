@@ -10,6 +10,7 @@ from typing import BinaryIO
 from foretell.archive import layout
 from foretell.archive.layout import RecordHead, corrupt
 from foretell.archive.records import Frame, ModelReference, Origin, parse_frame_header, parse_note
+from foretell.varint import MAX_VARINT
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _read_at(file: BinaryIO, offset: int, size: int) -> bytes:
 
 def _read_footer(file: BinaryIO, end: int) -> layout.Footer:
     """Footer of the archive that ends at a position."""
-    tail = min(end, layout.MAX_VARINT + len(layout.FOOTER_MAGIC))
+    tail = min(end, MAX_VARINT + len(layout.FOOTER_MAGIC))
     _, size = layout.footer_span(_read_at(file, end - tail, tail))
     if size > end:
         raise corrupt("the footer is damaged")

@@ -14,6 +14,7 @@ from typing import Final
 from foretell.codecs.base import CODEC_NAMES, REPEAT, STORED
 from foretell.errors import CorruptArchiveError, UnsupportedVersionError
 from foretell.exact import CONTRACT_ID
+from foretell.varint import MAX_VARINT, decode_varint, encode_varint
 
 MAGIC: Final = b"\xf5FT\0"
 FOOTER_MAGIC: Final = b"TF\xf5"
@@ -31,7 +32,6 @@ MAX_FRAME: Final = 1 << 26
 """Most raw bytes of one frame."""
 MAX_NOTE: Final = 1024
 """Most bytes in an origin or model record."""
-MAX_VARINT: Final = 10
 
 _KIND_BITS: Final = 4
 _MAKE_A_NEW_COPY: Final = "the file is damaged, fetch or make it anew"
@@ -49,39 +49,6 @@ def too_new(what: str, frame: int | None = None) -> UnsupportedVersionError:
 
 
 # Variable-length integers
-
-
-def encode_varint(value: int) -> bytes:
-    """LEB128: seven bits a byte, lowest first, the top bit set on all bytes but the last.
-
-    >>> encode_varint(300).hex()
-    'ac02'
-    """
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def decode_varint(data: bytes, position: int = 0) -> tuple[int, int]:
-    """Value at a position of data and the position after it; only the shortest spelling is accepted.
-
-    >>> decode_varint(bytes.fromhex("ac02"))
-    (300, 2)
-    """
-    value = 0
-    for index in range(MAX_VARINT):
-        if position + index >= len(data):
-            raise corrupt("a number is cut off")
-        byte = data[position + index]
-        value |= (byte & 0x7F) << (7 * index)
-        if byte < 0x80:
-            if byte == 0 and index > 0:
-                raise corrupt("a number is not in its shortest form")
-            return value, position + index + 1
-    raise corrupt("a number is longer than ten bytes")
 
 
 # Header

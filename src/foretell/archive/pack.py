@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 
 from foretell.archive import layout
 from foretell.archive.records import RecordWriter
@@ -21,7 +22,7 @@ from foretell.codecs.base import (
     Settings,
 )
 from foretell.codecs.parallel import MOST_MEMORY
-from foretell.codecs.select import SEGMENT_BYTES, encode_segment
+from foretell.codecs.select import SEGMENT_BYTES, encode_segment, encode_sound_segment, find_sound_in
 from foretell.codecs.toolbox import Toolbox, octets_memory
 from foretell.exact.threads import set_thread_count, thread_count
 
@@ -60,6 +61,7 @@ def compress(
     model: str | None = None,
     codec: CodecChoice = "auto",
     verify: bool = False,
+    samples: str = "",
 ) -> bytes:
     """Pack bytes into an archive.
 
@@ -71,10 +73,12 @@ def compress(
         1 (fast, no language model) to 9 (smallest).
     model : str, optional
         Language model for text: a registry name or a path; by default SmolLM2-135M.
-    codec : {"auto", "octets", "text", "stored"}
+    codec : {"auto", "octets", "text", "audio", "stored"}
         ``auto`` looks at the data and keeps what is smallest.
     verify : bool
         Decode everything before returning.
+    samples : str
+        Layout of raw samples of sound without a header, such as ``s16le,2,44100``.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def compress(
     b'tick tock '
     """
     out = io.BytesIO()
-    pack_stream(io.BytesIO(data), out, level=level, model=model, codec=codec, verify=verify)
+    pack_stream(io.BytesIO(data), out, level=level, model=model, codec=codec, verify=verify, samples=samples)
     return out.getvalue()
 
 
@@ -106,6 +110,7 @@ def pack_stream(
     model: str | None = None,
     codec: CodecChoice = "auto",
     verify: bool = False,
+    samples: str = "",
     threads: int = 0,
     name: str = "",
     size: int | None = None,
@@ -117,7 +122,7 @@ def pack_stream(
     ----------
     fin, fout : binary streams
         Where to read and write.
-    level, model, codec, verify
+    level, model, codec, verify, samples
         As for :func:`compress`.
     threads : int
         Threads of this process from now on; 0 leaves the number as it is, at first one per core.
@@ -134,7 +139,7 @@ def pack_stream(
         Sizes, codecs and model.
     """
     use_threads(threads)
-    settings = Settings(level, codec, model or DEFAULT_MODEL, verify)
+    settings = Settings(level, codec, model or DEFAULT_MODEL, verify, samples)
     tools = Toolbox(level, settings.model)
     writer = RecordWriter(fout, level)
     summary = Summary(level=level)
@@ -149,7 +154,7 @@ def pack_stream(
 
     for segment, frames in _encode_all(fin, settings, tools, advance):
         _write_segment(writer, segment, frames, tools, summary)
-        advance(summary.raw_bytes - reached)
+        advance(max(summary.raw_bytes - reached, 0))
     writer.finish()
     summary.archive_bytes = writer.written
     return summary
@@ -176,16 +181,27 @@ def _encode_all(
     fin: Readable, settings: Settings, tools: Toolbox, progress: Progress
 ) -> Iterator[tuple[bytes, list[EncodedFrame]]]:
     """Segments of a stream and their frames, in order; several at once where one thread each is used."""
-    segments = iter(lambda: read_up_to(fin, SEGMENT_BYTES), b"")
-    threads = _segments_at_once(settings)
+    first = read_up_to(fin, SEGMENT_BYTES)
+    segments = chain([first] if first else [], iter(lambda: read_up_to(fin, SEGMENT_BYTES), b""))
+    sound = find_sound_in(first, settings)
+    threads = thread_count() if sound else _segments_at_once(settings)
+    position = 0
+
+    def work(segment: bytes, start: int) -> list[EncodedFrame]:
+        if sound:
+            return encode_sound_segment(segment, start, sound, settings, tools, progress)
+        return encode_segment(segment, settings, tools, progress if threads == 1 else None)
+
     if threads == 1:
         for segment in segments:
-            yield segment, encode_segment(segment, settings, tools, progress)
+            yield segment, work(segment, position)
+            position += len(segment)
         return
     with ThreadPoolExecutor(threads) as pool:
         ahead: deque[tuple[bytes, Future[list[EncodedFrame]]]] = deque()
         for segment in segments:
-            ahead.append((segment, pool.submit(encode_segment, segment, settings, tools)))
+            ahead.append((segment, pool.submit(work, segment, position)))
+            position += len(segment)
             if len(ahead) >= threads:
                 done, frames = ahead.popleft()
                 yield done, frames.result()

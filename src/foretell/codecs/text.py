@@ -38,6 +38,7 @@ from foretell.exact.head import HEAD_ROWS
 from foretell.exact.threads import cut, run_all, thread_count
 from foretell.models.decoder import Decoder
 from foretell.models.layers import Cache
+from foretell.varint import decode_varint, encode_varint
 
 CHUNK = 240
 """Tokens of a lane that go through the model together when packing."""
@@ -116,7 +117,7 @@ class TextCodec:
         announce(encode_section, "the packing of text")
         tokens = self.model.vocabulary.encode(frame)
         shape = shape_of(tokens.size, self.plan)
-        head = b"".join(map(_varint, (tokens.size, *shape)))
+        head = b"".join(map(encode_varint, (tokens.size, *shape)))
         out = np.empty(2 * int(self.depths[tokens].sum()) + 64 + TAIL_BYTES, np.uint8)
         encoder = new_encoder()
         mixer = self._new_mixer(tokens.size, shape)
@@ -201,7 +202,7 @@ class TextCodec:
         announce(decode_step, "the unpacking of text")
         values, position = [], 0
         for _ in range(4):
-            value, position = _read_varint(payload, position)
+            value, position = decode_varint(payload, position)
             values.append(value)
         count, shape = values[0], Shape(*values[1:])
         if count > size or size > MOST_FRAME_BYTES or not shape.fits(self.model.config.context):
@@ -270,25 +271,3 @@ class TextCodec:
             (found,) = speculation.round([0], choose, LARGEST_TREE)
             tokens[first : first + len(found)] = found
             meter.add(len(found))
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 128:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def _read_varint(data: bytes, position: int) -> tuple[int, int]:
-    value = 0
-    for shift in range(0, 35, 7):
-        if position >= len(data):
-            break
-        byte = data[position]
-        position += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, position
-    raise CorruptArchiveError("the head of a text frame is damaged", "fetch or make the file anew")
