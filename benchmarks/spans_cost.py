@@ -97,9 +97,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    print(
-        f"{'labels':>6} {'train LEAR':>10} {'MRC':>8} {'less':>6} {'predict LEAR':>12} {'MRC':>8} {'less':>6}  ms/sentence"
-    )
+    print("milliseconds per sentence")
+    print(f"{'labels':>6} {'train LEAR':>10} {'MRC':>8} {'less':>6} {'predict LEAR':>12} {'MRC':>8} {'less':>6}")
     for count in args.labels:
         row = measure(count, args)
         rows = json.loads(RESULTS.read_text()) if RESULTS.exists() else []

@@ -54,7 +54,7 @@ def parse(text: str, lines: Iterable[str], name: str) -> Document:
     for number, line in enumerate(lines, 1):
         if not line.startswith("T"):
             continue
-        match = _BOUND.fullmatch(line.rstrip("\r"))
+        match = _BOUND.fullmatch(line.rstrip("\r\n"))
         if not match:
             raise DocumentError(f"annotation {number}: {line[:60]!r} cannot be read", "see brat's standoff", path=name)
         parts = [tuple(map(int, part.split())) for part in match[3].split(";")]
