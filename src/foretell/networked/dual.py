@@ -24,7 +24,7 @@ from foretell.networked.dual_kernels import Root
 from foretell.networked.errors import PairsError
 from foretell.networked.graph import PairGraph
 from foretell.networked.kernels import Floats
-from foretell.networked.norms import Norms
+from foretell.networked.weight_norms import Norms
 
 Progress = Callable[[float], None]
 _ROOT_TOLERANCE = 1e-10

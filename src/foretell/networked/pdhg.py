@@ -20,7 +20,7 @@ from foretell.networked.dual import Solution, Subproblem
 from foretell.networked.errors import PairsError
 from foretell.networked.graph import PairGraph
 from foretell.networked.kernels import Floats
-from foretell.networked.norms import norms
+from foretell.networked.weight_norms import norms
 
 _CHECK_EVERY = 25
 

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from foretell.networked.errors import PairsError
 from foretell.networked.graph import PairGraph
-from foretell.networked.norms import Norms, norms
+from foretell.networked.weight_norms import Norms, norms
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from foretell.networked.dual import Solution, Subproblem
 from foretell.networked.errors import PairsError
 from foretell.networked.graph import PairGraph
 from foretell.networked.kernels import Floats
-from foretell.networked.norms import Norms, norms
 from foretell.networked.program import Program
+from foretell.networked.weight_norms import Norms, norms
 
 MAX_SOLVES = 100
 _NEAR = 0.01

@@ -17,10 +17,10 @@ from foretell.networked.graph import PairGraph, as_pairs
 from foretell.networked.kernels import Floats
 from foretell.networked.matchings import fractional_matching, fractional_matching_number, matching
 from foretell.networked.minimum_norm import minimum_norm_matching
-from foretell.networked.norms import Norms, norms
 from foretell.networked.pdhg import PrimalDual
 from foretell.networked.program import Program
 from foretell.networked.search import Certificate
+from foretell.networked.weight_norms import Norms, norms
 
 Method = Literal["equal", "maxdeg", "matching", "fractional", "bound", "blue"]
 METHODS: tuple[str, ...] = get_args(Method)
