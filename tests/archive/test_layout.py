@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foretell.archive import layout
-from foretell.codecs.base import OCTETS, REPEAT, STORED, TEXT
+from foretell.codecs.base import CODEC_NAMES, OCTETS, REPEAT, STORED, TEXT
 from foretell.errors import CorruptArchiveError, UnsupportedVersionError
 from foretell.varint import decode_varint, encode_varint
 
@@ -82,7 +82,7 @@ def test_coded_size_must_be_smaller_than_raw_size():
         layout.parse_head(layout.pack_head(layout.frame_head(OCTETS, 10, 10)))
 
 
-@pytest.mark.parametrize("kind", range(4, 13))
+@pytest.mark.parametrize("kind", [kind for kind in range(13) if kind not in CODEC_NAMES])
 def test_unknown_kinds_are_refused(kind):
     with pytest.raises(CorruptArchiveError, match=f"record kind {kind}"):
         layout.parse_head(encode_varint(10 << 4 | kind))

@@ -84,8 +84,26 @@ def add_packing(parser: argparse.ArgumentParser) -> None:
         )
     parser.add_argument("--codec", choices=CODEC_CHOICES, default="auto", help="codec (default: auto)")
     parser.add_argument(
+        "--format",
+        dest="samples",
+        type=_samples,
+        default=None,
+        metavar="KIND,CHANNELS,RATE",
+        help="take the input for samples of sound without a header, such as s16le,2,44100",
+    )
+    parser.add_argument(
         "--model", metavar="NAME", default=None, help=f"language model for text (default: {DEFAULT_MODEL})"
     )
+
+
+def _samples(text: str) -> str:
+    from foretell.codecs.audio.pcm import parse_format
+
+    try:
+        parse_format(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def limit_threads(threads: int) -> None:

@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
             model=args.model,
             codec=args.codec,
             verify=args.verify,
+            samples=args.samples or "",
             threads=args.threads,
             name=name,
             size=size,

@@ -10,11 +10,12 @@ STORED: Final = 0
 REPEAT: Final = 1
 OCTETS: Final = 2
 TEXT: Final = 3
+AUDIO: Final = 6
 
-CODEC_NAMES: Final = {STORED: "stored", REPEAT: "repeat", OCTETS: "octets", TEXT: "text"}
+CODEC_NAMES: Final = {STORED: "stored", REPEAT: "repeat", OCTETS: "octets", TEXT: "text", AUDIO: "audio"}
 
-CodecChoice = Literal["auto", "octets", "text", "stored"]
-CODEC_CHOICES: Final[tuple[CodecChoice, ...]] = ("auto", "octets", "text", "stored")
+CodecChoice = Literal["auto", "octets", "text", "audio", "stored"]
+CODEC_CHOICES: Final[tuple[CodecChoice, ...]] = ("auto", "octets", "text", "audio", "stored")
 
 DEFAULT_LEVEL: Final = 6
 DEFAULT_MODEL: Final = "smollm2-135m"
@@ -52,18 +53,21 @@ class Settings:
     ----------
     level : int
         1 (fast, no language model) to 9 (smallest).
-    codec : {"auto", "octets", "text", "stored"}
+    codec : {"auto", "octets", "text", "audio", "stored"}
         ``auto`` looks at the data and keeps what is smallest.
     model : str
         Registry name or path of the language model for text.
     verify : bool
         Decode each frame before it is written.
+    samples : str
+        Layout of raw samples of sound without a header, such as ``s16le,2,44100``.
     """
 
     level: int = DEFAULT_LEVEL
     codec: CodecChoice = "auto"
     model: str = DEFAULT_MODEL
     verify: bool = False
+    samples: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.level <= 9:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import TYPE_CHECKING
 
 from foretell.codecs.base import OCTETS, REPEAT, STORED, TEXT, EncodedFrame, Settings
 from foretell.codecs.detect import text_ranges
 from foretell.codecs.repeat import split_runs
-from foretell.codecs.toolbox import Toolbox, telling
+from foretell.codecs.toolbox import Toolbox, new_audio_codec, telling
 from foretell.errors import VerificationError
+
+if TYPE_CHECKING:
+    from foretell.codecs.audio.containers import Sound
 
 SEGMENT_BYTES = 1 << 22
 """Raw bytes that are looked at together, and the most that share the adaptive model of one frame."""
@@ -54,6 +58,34 @@ def encode_segment(
     return frames
 
 
+def find_sound_in(head: bytes, settings: Settings) -> Sound | None:
+    """Samples of sound in a stream, from its first segment or as the settings say."""
+    if settings.codec not in ("auto", "audio"):
+        return None
+    from foretell.codecs.audio.containers import ENDLESS, Sound, find_sound
+    from foretell.codecs.audio.pcm import parse_format
+
+    return Sound(0, ENDLESS, parse_format(settings.samples)) if settings.samples else find_sound(head)
+
+
+def encode_sound_segment(
+    data: bytes, position: int, sound: Sound, settings: Settings, tools: Toolbox, progress: Progress | None = None
+) -> list[EncodedFrame]:
+    """As :func:`encode_segment`, for a segment that begins at ``position`` of a stream with sound.
+
+    Whatever is not samples is given to no language model, so that segments can be encoded side by side.
+    """
+    from foretell.codecs.audio.segments import encode_sound
+
+    codec = new_audio_codec(settings.level)
+    codec.progress = progress
+    frames = encode_sound(data, position, sound, codec, lambda rest: _code([rest], OCTETS, tools))
+    frames = _join_stored(frames)
+    if settings.verify:
+        verify(data, frames, tools)
+    return frames
+
+
 def _stored(data: bytes) -> EncodedFrame:
     return EncodedFrame(len(data), STORED, data)
 
@@ -74,7 +106,7 @@ def _encode(data: bytes, settings: Settings, tools: Toolbox, progress: Progress 
     if settings.codec == "text":
         return _encode_text(data, tools, progress)
     octets = _code([data], OCTETS, tools)
-    if settings.codec == "octets" or settings.level == 1 or _cost(octets) <= MODEL_COST + FRAME_COST:
+    if settings.codec in ("octets", "audio") or settings.level == 1 or _cost(octets) <= MODEL_COST + FRAME_COST:
         return octets
     ranges = text_ranges(data)
     if not any(is_text for _, _, is_text in ranges):

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, cast
 
-from foretell.codecs.base import OCTETS, REPEAT, TEXT, FrameCodec
+from foretell.codecs.base import AUDIO, OCTETS, REPEAT, TEXT, FrameCodec
 from foretell.codecs.parallel import ParallelCodec
 from foretell.errors import CorruptArchiveError, ModelError
 from foretell.exact.threads import thread_count
 
 if TYPE_CHECKING:
+    from foretell.codecs.audio.codec import AudioCodec
     from foretell.models.decoder import Decoder
 
 
@@ -82,6 +83,13 @@ def _new_octets(level: int) -> FrameCodec:
     return ParallelCodec("octets", OCTETS, OctetsCodec(level))
 
 
+def new_audio_codec(level: int) -> AudioCodec:
+    """Audio codec of a level."""
+    from foretell.codecs.audio.codec import AudioCodec
+
+    return AudioCodec(level)
+
+
 # The last text codec is kept: concatenated archives mostly share a model, and so do files of one command.
 @lru_cache(maxsize=1)
 def _text_by_name(name: str, level: int) -> tuple[Decoder, TextFrameCodec]:
@@ -134,6 +142,8 @@ class Toolbox:
             return self.text()
         if codec_id == OCTETS:
             return _new_octets(self.level)
+        if codec_id == AUDIO:
+            return ParallelCodec("audio", AUDIO, new_audio_codec(self.level))
         return _new_repeat() if codec_id == REPEAT else _new_stored()
 
     def text(self) -> TextFrameCodec:

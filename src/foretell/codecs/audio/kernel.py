@@ -1,0 +1,66 @@
+"""The loop over all samples of a frame."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.codecs.audio.coding import Coder, code_sample
+from foretell.codecs.audio.mixture import Mixture, learn_mixture
+from foretell.codecs.audio.prediction import Predictors, learn, predict
+from foretell.codecs.audio.presets import Plan
+from foretell.compilation import compiled
+from foretell.entropy.binary import POSITION
+
+ROOM = 512
+"""Bytes that the code of one sample cannot exceed."""
+
+
+@compiled
+def run(
+    decoding: bool,
+    samples: NDArray[np.int32],
+    code: NDArray[np.uint8],
+    state: NDArray[np.uint64],
+    begin: int,
+    end: int,
+    table: NDArray[np.int32],
+    low: int,
+    high: int,
+    plan: Plan,
+    predictors: Predictors,
+    mixture: Mixture,
+    coder: Coder,
+) -> int:
+    """Code ``samples[begin:end]`` (time, channel) to ``code`` or the other way; return how far it came for lack of room."""
+    channels = samples.shape[1]
+    scales = plan.scale_rates.size
+    for t in range(begin, end):
+        if not decoding and np.int64(state[POSITION]) + ROOM * channels > code.size:
+            return t
+        for c in range(channels):
+            partner = c ^ 1 if c ^ 1 < channels else 0
+            ahead = 1 if partner < c else 0
+            predict(predictors, plan, t, c, partner, ahead)
+            centres = predictors.centres[c]
+            value = code_sample(
+                decoding,
+                coder,
+                mixture,
+                c,
+                partner,
+                ahead,
+                centres,
+                scales,
+                table,
+                low,
+                high,
+                samples[t, c],
+                t,
+                state,
+                code,
+            )
+            samples[t, c] = value
+            learn_mixture(mixture, plan, c, t, np.float64(value))
+            learn(predictors, plan, t, c, np.float64(value))
+    return end
