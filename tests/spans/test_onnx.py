@@ -12,7 +12,7 @@ from spans.conftest import fitted, nested_documents  # isort: skip
 pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
-from foretell.spans.onnx import OnnxExtractor, export_onnx, largest_difference  # noqa: E402
+from foretell.spans.onnx import OnnxExtractor, export_onnx, largest_difference
 
 
 def test_exported_extractors_predict_the_same(nested_extractor, tmp_path):
