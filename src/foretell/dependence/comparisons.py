@@ -20,6 +20,7 @@ from foretell.dependence.inequalities import check_delta
 
 Floats = NDArray[np.float64]
 RESAMPLES = 999
+"""Draws of the bootstrap."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def compare_intervals(
     graph: DependencyGraph | None = None,
     confidence: float = 0.95,
     seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> list[Comparison]:
     """Asymptotic intervals that fit the data's structure.
 
@@ -61,8 +63,8 @@ def compare_intervals(
         For errors that sum over dependent pairs, where there are no columns and no times.
     confidence : float
         Nominal confidence.
-    seed : int
-        Of the bootstrap.
+    seed, resamples : int
+        Of the bootstrap, and how many samples it draws.
     """
     delta = check_delta(1 - confidence)
     rng = np.random.default_rng(seed)
@@ -71,12 +73,12 @@ def compare_intervals(
     codes = [encode(column, missing="own") for column in columns]
     if codes:
         rows.append(_cluster_robust(estimate, influence, codes, delta))
-        rows.append(_block_bootstrap(estimate, influence, codes, delta, rng))
+        rows.append(_block_bootstrap(estimate, influence, codes, delta, rng, resamples))
     if times is not None and len(influence) > 2:
         order = np.argsort(np.asarray(times), kind="stable")
         lags = _steps_within(np.asarray(times)[order], horizon)
         rows.append(_newey_west(estimate, influence[order], lags, delta))
-        rows.append(_moving_blocks(estimate, influence[order], lags + 1, delta, rng))
+        rows.append(_moving_blocks(estimate, influence[order], lags + 1, delta, rng, resamples))
     if not codes and times is None and graph is not None:
         rows.append(_graph_robust(estimate, influence, graph, delta))
     return rows
@@ -102,21 +104,25 @@ def _cluster_robust(estimate: float, influence: Floats, codes: list[NDArray[np.i
 
 
 def _block_bootstrap(
-    estimate: float, influence: Floats, codes: list[NDArray[np.int64]], delta: float, rng: np.random.Generator
+    estimate: float,
+    influence: Floats,
+    codes: list[NDArray[np.int64]],
+    delta: float,
+    rng: np.random.Generator,
+    resamples: int,
 ) -> Comparison:
     """Draw whole clusters; with several columns, draw each kind of object (the pigeonhole bootstrap, Owen 2007)."""
-    draws = np.empty(RESAMPLES)
-    sizes = [int(code.max()) + 1 for code in codes]
     if len(codes) == 1:
         sums = np.bincount(codes[0], influence)
-        draws = np.array([rng.choice(sums, sums.size).sum() for _ in range(RESAMPLES)])
+        draws = np.array([rng.choice(sums, sums.size).sum() for _ in range(resamples)])
     else:
-        # Fewer draws for large tables: the ends move by less than a tenth of the width.
-        count = RESAMPLES if influence.size <= 20_000 else 199
+        # Fewer draws for large tables, where one takes long: the ends move by a few percent of the width.
+        count = resamples if influence.size <= 20_000 else max(min(resamples, 10**8 // influence.size), 50)
         draws = np.empty(count)
         for k in range(count):
             weights = np.ones(influence.size)
-            for code, size in zip(codes, sizes, strict=True):
+            for code in codes:
+                size = int(code.max()) + 1
                 weights *= np.bincount(rng.integers(0, size, size), minlength=size)[code]
             draws[k] = float(weights @ influence) / max(float(weights.mean()), 1e-9)
     low, high = np.quantile(draws, [delta / 2, 1 - delta / 2])
@@ -140,7 +146,7 @@ def _newey_west(estimate: float, influence: Floats, lags: int, delta: float) -> 
 
 
 def _moving_blocks(
-    estimate: float, influence: Floats, length: int, delta: float, rng: np.random.Generator
+    estimate: float, influence: Floats, length: int, delta: float, rng: np.random.Generator, resamples: int
 ) -> Comparison:
     """Draw overlapping blocks of consecutive items (Kuensch 1989), at least n^(1/3) long."""
     size = influence.size
@@ -148,7 +154,7 @@ def _moving_blocks(
     ends = np.cumsum(np.r_[0.0, influence])
     blocks = ends[length:] - ends[:-length]
     count = -(-size // length)
-    draws = blocks[rng.integers(0, blocks.size, (RESAMPLES, count))].sum(axis=1) * size / (count * length)
+    draws = blocks[rng.integers(0, blocks.size, (resamples, count))].sum(axis=1) * size / (count * length)
     draws -= blocks.mean() * size / length
     low, high = np.quantile(draws, [delta / 2, 1 - delta / 2])
     return Comparison("block bootstrap", estimate + float(low), estimate + float(high), "a long stationary series")

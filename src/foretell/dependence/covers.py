@@ -44,8 +44,9 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 PEEL_EDGES = 3_000_000
 """Graphs with more edges are coloured in fewer ways."""
-POLISH_WORK = 20_000_000
-"""Items and edges, times steps, that improving a mixture of independent sets may cost."""
+POLISH_ITEMS, POLISH_EDGES, POLISH_COLORINGS = 3000, 200_000, 6
+"""Sizes up to which mixtures of many independent sets are searched, and colourings to start from."""
+POLISH_ROUNDS, POLISH_STEPS = 12, 12
 SLACK = 1e-12
 
 
@@ -227,17 +228,20 @@ def _coloring(graph: DependencyGraph, ranges: Floats, rng: np.random.Generator) 
     component = graph.component_labels
     best = np.full(graph.n_components, np.inf)
     labels, chance = np.zeros(graph.n_items, np.int64), np.zeros(graph.n_items)
-    for colors in _colorings(indptr, indices, rng):
+    colorings = _colorings(indptr, indices, rng)
+    for colors in colorings:
         found = _class_chances(component, colors, ranges)
         value = np.bincount(component, ranges**2 / found, minlength=graph.n_components)
         better = (value < best)[component]
         best = np.minimum(best, value)
         labels[better], chance[better] = colors[better], found[better]
-    layers = [Layer(labels, chance)]
-    weights = chance
-    steps = min(200, POLISH_WORK // (graph.n_items + indices.size + 1))
-    if steps >= 8:
-        layers, weights = _polish(indptr, indices, component, layers, ranges, steps)
+    if graph.n_items > POLISH_ITEMS or indices.size > POLISH_EDGES:
+        return FractionalCover(graph, chance, "the classes of a colouring", (Layer(labels, chance),))
+    layers, weights = _polish(indptr, indices, component, [labels, *colorings], ranges)
+    better = (np.bincount(component, ranges**2 / weights) < best)[component]
+    layers = [Layer(np.where(better, layer.labels, -1), layer.chance) for layer in layers]
+    layers.append(Layer(np.where(better, -1, labels), chance))
+    weights = np.where(better, weights, chance)
     return FractionalCover(graph, weights, "a mixture of independent sets", tuple(layers))
 
 
@@ -266,38 +270,52 @@ def _class_chances(component: Integers, colors: Integers, ranges: Floats) -> Flo
 
 
 def _polish(
-    indptr: Integers, indices: Integers, component: Integers, layers: list[Layer], ranges: Floats, steps: int
+    indptr: Integers, indices: Integers, component: Integers, colorings: list[Integers], ranges: Floats
 ) -> tuple[list[Layer], Floats]:
-    """Frank and Wolfe's method on sum_i r_i^2 / v_i over mixtures of independent sets, in each component by itself."""
-    count = int(component.max()) + 1
-    shares = [np.ones(count)]
-    layers = list(layers)
-    weights = layers[0].chance.copy()
-    for _ in range(steps):
-        gain = ranges**2 / weights**2
-        chosen = sets.heavy_independent_set(indptr, indices, gain)
-        step = _line_search(component, weights, chosen, ranges, count)
-        if not (step > 0).any():
-            break
-        shares = [share * (1 - step) for share in shares]
-        shares.append(step)
-        layers.append(Layer(np.where(chosen, 0, -1), chosen.astype(float)))
-        weights = weights * (1 - step)[component] + np.where(chosen, step[component], 0.0)
-    # A layer's share differs from component to component, so it goes into the chances of its items.
-    done = [
-        Layer(layer.labels, layer.chance * share[component])
-        for layer, share in zip(layers, shares, strict=True)
-        if share.max() > 0
+    """Minimise sum_i r_i^2 / v_i over mixtures of independent sets, in each component by itself.
+
+    Starts from the classes of all colourings, made maximal. Shares are improved by the multiplicative algorithm of
+    optimal design (share times the square root of its gain, which never makes things worse), and sets that would gain
+    most are added (column generation, with a greedy search for them).
+    """
+    heavy = sets.heavy_independent_set
+    chosen = [
+        heavy(indptr, indices, np.where(colors == color, 1.0, 1e-9))
+        for colors in colorings[:POLISH_COLORINGS]
+        for color in range(int(colors.max()) + 1)
     ]
-    return done, weights * (1 - SLACK)
+    members = np.unique(np.array(chosen, dtype=bool), axis=0).astype(float)
+    starts = np.flatnonzero(np.r_[True, np.diff(np.sort(component)) > 0])
+    order = np.argsort(component, kind="stable")
+    members = members[:, order]
+    home = component[order]
+    squares = np.maximum(ranges[order], 1e-4 * ranges.max(initial=0.0)) ** 2 + 1e-300
+    shares = np.full((len(members), starts.size), 1 / len(members))
+    for _ in range(POLISH_ROUNDS):
+        weights = _improve(members, shares, home, starts, squares)
+        gain = np.empty(component.size)
+        gain[order] = squares / weights**2
+        fresh = heavy(indptr, indices, gain)[order].astype(float)
+        members = np.vstack([members, fresh])
+        shares = np.vstack([shares * 0.98, np.full((1, starts.size), 0.02)])
+    _improve(members, shares, home, starts, squares)
+    useful = shares.max(axis=1) > 1e-7
+    members, shares = members[useful], shares[useful]
+    weights = np.empty(component.size)
+    weights[order] = (members * shares[:, home]).sum(axis=0) * (1 - SLACK)
+    back = np.argsort(order)
+    layers = [
+        Layer(np.where(row > 0, 0, -1)[back], (row * share[home])[back])
+        for row, share in zip(members, shares, strict=True)
+    ]
+    return layers, weights
 
 
-def _line_search(component: Integers, weights: Floats, chosen: NDArray[np.bool_], ranges: Floats, count: int) -> Floats:
-    """Step of each component towards the set, by bisection on the derivative; 0 where no step helps."""
-    low, high = np.zeros(count), np.full(count, 0.999)
-    for _ in range(24):
-        step = (low + high) / 2
-        now = weights * (1 - step)[component] + np.where(chosen, step[component], 0.0)
-        slope = np.bincount(component, -(ranges**2) / now**2 * (chosen - weights), minlength=count)
-        low, high = np.where(slope < 0, step, low), np.where(slope < 0, high, step)
-    return np.where(low > 1e-6, low, 0.0)
+def _improve(members: Floats, shares: Floats, home: Integers, starts: Integers, squares: Floats) -> Floats:
+    """Multiplicative steps on the shares, in place; return the weights."""
+    for _ in range(POLISH_STEPS):
+        weights = (members * shares[:, home]).sum(axis=0)
+        gains = np.add.reduceat(members * (squares / weights**2), starts, axis=1)
+        shares *= np.sqrt(gains)
+        shares /= shares.sum(axis=0)
+    return np.asarray((members * shares[:, home]).sum(axis=0))

@@ -19,6 +19,7 @@ counts of the sparse Cholesky factor tell D; blocks are found by merging along t
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -30,6 +31,7 @@ from foretell.dependence import layers
 from foretell.dependence.covers import check_coefficients
 from foretell.dependence.elimination_exact import LARGEST, exact_elimination
 from foretell.dependence.errors import DependenceError
+from foretell.dependence.forest import forest_complexity
 from foretell.dependence.graph import DependencyGraph
 from foretell.dependence.minimum_degree import minimum_degree_order
 
@@ -44,7 +46,15 @@ DEGREE_WORK = 1_500_000_000
 """Steps after which minimum degree gives up on the rest, as happens on large expanders."""
 GROWTH = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, np.inf)
 """How large merged blocks may grow, as multiples of the weight of their later neighbours."""
-EXACT_SIZE = 9
+LOCAL_EDGES = 2_000_000
+"""Edges, twice counted, from which renumbering items in the order of a search pays."""
+EXACT_SIZE, EXACT_COUNT = 9, 200
+"""Components of at most so many items are solved exactly, the first so many of them."""
+DEFINITION_SIZE = 3000
+"""Items up to which the bags of forest approximations are tried as blocks too."""
+TRIES = 12
+"""Ties of minimum degree are broken in so many ways in graphs of at most SMALL items and edges."""
+SMALL = 20_000
 
 
 @dataclass(frozen=True)
@@ -116,6 +126,17 @@ def elimination_complexity(
     weights = check_coefficients(coefficients, graph.n_items)
     if not graph.n_items:
         raise DependenceError("a graph without items", "give at least one item")
+    if graph.indices.size > LOCAL_EDGES and not exact:
+        first = np.unique(graph.component_labels, return_index=True)[1]
+        walk, _, _ = layers.breadth_first(graph.parts, first)
+        found = _eliminate(graph.renumbered(walk), weights[walk], order, False)
+        blocks = np.empty_like(found.blocks)
+        blocks[walk] = found.blocks
+        return EliminationBound(graph, weights, found.value, blocks, found.order, found.lower_bound)
+    return _eliminate(graph, weights, order, exact)
+
+
+def _eliminate(graph: DependencyGraph, weights: Floats, order: Order, exact: bool) -> EliminationBound:
     component, count = graph.component_labels, graph.n_components
     sizes = np.bincount(component)
     if exact and sizes.max() > LARGEST:
@@ -127,17 +148,35 @@ def elimination_complexity(
     costs = np.array([np.bincount(component, one.terms, minlength=count) for one in found])
     chosen = costs.argmin(axis=0)
     best = costs.min(axis=0)
-    places = np.choose(chosen[component], [one.places for one in found]) if len(found) < 30 else found[0].places
+    places = np.stack([one.places for one in found])[chosen[component], np.arange(graph.n_items)]
     lower = _lower_bounds(graph, weights)
-    for label in np.flatnonzero((best > lower * (1 + 1e-12)) & (sizes <= (LARGEST if exact else EXACT_SIZE))):
+    open_ones = np.flatnonzero((best > lower * (1 + 1e-12)) & (sizes <= (LARGEST if exact else EXACT_SIZE)))
+    for label in open_ones if exact else open_ones[:EXACT_COUNT]:
         items = np.flatnonzero(component == label)
         adjacency = graph.subgraph(items).to_scipy().toarray().astype(bool)
         value, blocks = exact_elimination(adjacency, weights[items])
         if value < best[label] * (1 - 1e-12):
             best[label], places[items] = value, blocks
     blocks = np.unique(component * (int(places.max()) + 1) + places, return_inverse=True)[1].ravel()
-    name = found[int(chosen[int(best.argmax())])].name
-    return EliminationBound(graph, weights, float(best.sum()), blocks, name, float(lower.sum()))
+    name, value = found[int(chosen[int(best.argmax())])].name, float(best.sum())
+    if graph.n_items <= DEFINITION_SIZE and order == "auto":
+        value, name, blocks = min((value, name, blocks), _of_forest(graph, weights, value), key=lambda one: one[0])
+    return EliminationBound(graph, weights, value, blocks, name, float(lower.sum()))
+
+
+def _of_forest(graph: DependencyGraph, weights: Floats, value: float) -> tuple[float, str, Integers]:
+    """The bags of a forest approximation, leaves first: never more than its complexity."""
+    forest = forest_complexity(graph, weights)
+    if forest.value >= value:
+        return np.inf, "forest", forest.bags
+    depth, above = np.zeros(forest.parents.size, dtype=np.int64), forest.parents.copy()
+    while (above >= 0).any():
+        depth += above >= 0
+        above = np.where(above >= 0, forest.parents[above], -1)
+    rank = np.empty(depth.size, dtype=np.int64)
+    rank[np.argsort(-depth, kind="stable")] = np.arange(depth.size)
+    blocks = rank[forest.bags]
+    return denominator_of_blocks(graph, weights, blocks), "forest", blocks
 
 
 def _lower_bounds(graph: DependencyGraph, weights: Floats) -> Floats:
@@ -162,12 +201,23 @@ def _candidates(graph: DependencyGraph, weights: Floats, order: Order) -> list[_
     if order == "metis" or (order == "auto" and _metis_fits(graph)):
         found += _of_order(graph, weights, "METIS", _metis_order(graph))
     if order == "minimum degree" or (order == "auto" and (not large or len(found) == 1)):
-        found += _of_order(graph, weights, "minimum degree", minimum_degree_order(graph.parts, DEGREE_WORK))
+        for candidate in _degree_orders(graph):
+            found += _of_order(graph, weights, "minimum degree", candidate)
     if not large:
         bags = layers.layer_bags(graph.parts, reached, level)
         found += _of_order(graph, weights, "layers", reached[::-1].copy(), bags)
         found += _of_order(graph, weights, "as given", np.arange(graph.n_items))
     return found
+
+
+def _degree_orders(graph: DependencyGraph) -> Iterator[Integers]:
+    """Minimum degree, ties broken by the items' numbers; in small graphs also by other numberings."""
+    yield minimum_degree_order(graph.parts, DEGREE_WORK)
+    if graph.n_items + graph.indices.size + graph.clique_items.size <= SMALL:
+        rng = np.random.default_rng(0)
+        for _ in range(TRIES):
+            shuffled = rng.permutation(graph.n_items)
+            yield shuffled[minimum_degree_order(graph.renumbered(shuffled).parts, DEGREE_WORK)]
 
 
 def _metis_fits(graph: DependencyGraph) -> bool:

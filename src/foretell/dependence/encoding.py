@@ -47,9 +47,11 @@ def encode(values: Any, *, name: str = "ids", missing: Missing = "error") -> Cod
             f"{name} is missing in {int(absent.sum())} rows, first in row {int(np.argmax(absent))}",
             'fill it in, drop those rows, or pass missing="own" if such items share this with nobody',
         )
-    codes = _number(column)
-    if absent.any():
-        codes[absent] = codes.max() + 1 + np.arange(int(absent.sum()))
+    if not absent.any():
+        return _number(column)
+    codes = np.empty(column.size, dtype=np.int64)
+    codes[~absent] = _number(column[~absent])
+    codes[absent] = codes[~absent].max(initial=-1) + 1 + np.arange(int(absent.sum()))
     return codes
 
 

@@ -31,8 +31,10 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 WORK = 40_000_000
 """Items and edges, times roots, that the search may look at."""
-EXACT_SIZE = 9
-"""Components of at most so many items are solved exactly."""
+LOCAL_EDGES = 2_000_000
+"""Edges, twice counted, from which renumbering pays."""
+EXACT_SIZE, EXACT_COUNT = 9, 200
+"""Components of at most so many items are solved exactly, the first so many of them."""
 
 
 @dataclass(frozen=True)
@@ -110,14 +112,14 @@ def forest_complexity(
     coefficients : array_like of float, shape (n,), optional
         Lipschitz coefficients c_i >= 0, 1 each if not given.
     exact : bool
-        Search all forest approximations; for components of at most 20 items.
+        Search all forest approximations; for components of at most 14 items.
     seed : int
         Of the roots that are tried.
 
     Raises
     ------
     DependenceError
-        If ``exact`` is asked for a component of more than 20 items, or coefficients are negative or not finite.
+        If ``exact`` is asked for a component of more than 14 items, or coefficients are negative or not finite.
 
     Examples
     --------
@@ -129,6 +131,22 @@ def forest_complexity(
     weights = check_coefficients(coefficients, graph.n_items)
     if not graph.n_items:
         raise DependenceError("a graph without items", "give at least one item")
+    if graph.indices.size > LOCAL_EDGES and not exact:
+        return _renumbered(graph, weights, seed)
+    return _forest(graph, weights, exact, seed)
+
+
+def _renumbered(graph: DependencyGraph, weights: Floats, seed: int) -> ForestApproximation:
+    """The same by way of a graph whose items are numbered in the order of a search, which walks memory in order."""
+    first = np.unique(graph.component_labels, return_index=True)[1]
+    order, _, _ = layers.breadth_first(graph.parts, first)
+    found = _forest(graph.renumbered(order), weights[order], False, seed)
+    bags = np.empty_like(found.bags)
+    bags[order] = found.bags
+    return ForestApproximation(graph, weights, found.value, found.lower_bound, bags, found.parents)
+
+
+def _forest(graph: DependencyGraph, weights: Floats, exact: bool, seed: int) -> ForestApproximation:
     sizes = np.bincount(graph.component_labels)
     if exact and sizes.max() > LARGEST:
         raise DependenceError(
@@ -137,7 +155,8 @@ def forest_complexity(
         )
     parents, bags, costs = _best_layers(graph, weights, np.random.default_rng(seed))
     lower = forest_lower_bounds(graph, weights)
-    for component in np.flatnonzero((costs > lower * (1 + 1e-12)) & (sizes <= (LARGEST if exact else EXACT_SIZE))):
+    open_ones = np.flatnonzero((costs > lower * (1 + 1e-12)) & (sizes <= (LARGEST if exact else EXACT_SIZE)))
+    for component in open_ones if exact else open_ones[:EXACT_COUNT]:
         parents, bags, costs[component] = _solve_exactly(
             graph, weights, int(component), parents, bags, costs[component]
         )
@@ -156,16 +175,14 @@ def _best_layers(
     parents = np.full(graph.n_items, -1, dtype=np.int64)
     costs: Floats = np.bincount(component, weights, minlength=count).astype(np.float64) ** 2
     order, _, _ = layers.breadth_first(graph.parts, first)
-    last = np.empty(count, dtype=np.int64)
-    last[component[order]] = order
     size = graph.n_items + graph.indices.size + 2 * graph.clique_items.size
-    tries = int(np.clip(WORK // max(size, 1), 2, 24))
-    roots = last
+    tries = int(np.clip(WORK // max(size, 1), 1, 24))
+    roots = _last_items(component, order)
     for trial in range(tries):
         order, level, source = layers.breadth_first(graph.parts, roots)
         for polished in (False, True):
             found, above = _bags_of(graph, order, level, source, weights, polished)
-            names = np.unique(found)
+            names = np.flatnonzero(np.bincount(found, minlength=graph.n_items))
             local = tree_costs(
                 np.where(above[names] >= 0, np.searchsorted(names, above[names]), -1),
                 np.bincount(found, weights, minlength=graph.n_items)[names].astype(np.float64),
@@ -175,12 +192,16 @@ def _best_layers(
             costs = np.where(better, local, costs)
             bags = np.where(better[component], found, bags)
             parents = np.where(better[component], above, parents)
-        if trial == 0:
-            last[component[order]] = order
-            roots = last
-        else:
-            roots = _random_items(component, count, rng)
+        if trial + 1 < tries:
+            roots = _random_items(component, count, rng) if trial else _last_items(component, order)
     return parents, bags, costs
+
+
+def _last_items(component: Integers, order: Integers) -> Integers:
+    """The last item of each component in an order: the far end of a breadth-first search."""
+    last = np.empty(int(component.max()) + 1, dtype=np.int64)
+    last[component[order]] = order
+    return last
 
 
 def _random_items(component: Integers, count: int, rng: np.random.Generator) -> Integers:

@@ -10,24 +10,26 @@ from numpy.typing import NDArray
 
 from foretell.dependence.errors import DependenceError
 
-LARGEST = 20
+LARGEST = 14
 """Items; beyond that time and memory grow out of hand."""
 
 
 def exact_forest(adjacency: NDArray[np.bool_], coefficients: NDArray[np.float64]) -> tuple[float, list[list[int]]]:
     """Smallest complexity of a connected graph, and bags that have it, each after its parent.
 
-    A root bag splits the rest into components; all neighbours of a bag in one component must lie in one child bag. So
-    the complexity below a bag of weight p is the sum over components of
+    A root bag splits the rest into components, which are dealt out to child bags; all neighbours of a bag in one
+    child's part must lie in that child bag. So the complexity below a bag of weight p is the least, over all ways to
+    group the components into parts, of the sum over parts of
 
-        cost(p, required, component) = min over bags B, required <= B <= component, of (p + c(B))^2 + what is below B,
+        cost(p, required, part) = min over bags B, required <= B <= part, of (p + c(B))^2 + what is below B,
 
-    and the root, as the smallest bag, adds c(root)^2.
+    and the root, as the smallest bag, adds c(root)^2. (Two leaves may well share a bag: for leaves of weights a and b,
+    (p + a + b)^2 is less than (p + a)^2 + (p + b)^2 if 2 a b < p^2.)
 
     Raises
     ------
     DependenceError
-        If there are more than 20 items.
+        If there are more than 14 items.
     """
     size = len(adjacency)
     if size > LARGEST:
@@ -60,12 +62,18 @@ def exact_forest(adjacency: NDArray[np.bool_], coefficients: NDArray[np.float64]
 
     @cache
     def below(bag: int, rest: int) -> tuple[float, tuple[tuple[int, int], ...]]:
-        total, chosen = 0.0, []
-        for part in components(rest):
-            value, child = cost(weight(bag), near(bag) & part, part)
-            total += value
-            chosen.append((child, part))
-        return total, tuple(chosen)
+        parts = components(rest)
+        joined = [sum(parts[k] for k in _bits(chosen)) for chosen in range(1 << len(parts))]
+        best: list[tuple[float, tuple[tuple[int, int], ...]]] = [(0.0, ())]
+        for chosen in range(1, 1 << len(parts)):
+            least: tuple[float, tuple[tuple[int, int], ...]] = (np.inf, ())
+            for others in _subsets(chosen & (chosen - 1)):  # the part with the lowest component, and the rest
+                part = joined[chosen & ~others]
+                value, child = cost(weight(bag), near(bag) & part, part)
+                if value + best[others][0] < least[0]:
+                    least = value + best[others][0], ((child, part), *best[others][1])
+            best.append(least)
+        return best[-1]
 
     @cache
     def cost(above: float, required: int, part: int) -> tuple[float, int]:

@@ -10,11 +10,13 @@ from numpy.typing import ArrayLike, NDArray
 from foretell.compilation import compiled
 from foretell.dependence.covers import check_coefficients
 from foretell.dependence.forest_exact import exact_forest
-from foretell.dependence.graph import MAX_PAIRS, DependencyGraph
+from foretell.dependence.graph import DependencyGraph
 from foretell.dependence.independent_sets import greedy_clique_packing
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+LARGEST_PACKING = 3_000_000
+"""Edges up to which cliques are looked for; in larger graphs only those that they came with are used."""
 BALL_SIZE, BALL_COUNT = 8, 300
 """Items of the connected pieces that are solved exactly, and how many pieces of each graph."""
 
@@ -36,7 +38,7 @@ def clique_bounds(graph: DependencyGraph, weights: Floats) -> Floats:
     owner = _pack_given(graph)
     best = _squares(owner, component, weights, count)
     sizes = np.diff(graph.clique_indptr).astype(float)
-    if graph.indices.size and (sizes**2).sum() / 2 + graph.indices.size / 2 <= MAX_PAIRS / 4:
+    if graph.indices.size and (sizes**2).sum() / 2 + graph.indices.size / 2 <= LARGEST_PACKING:
         matrix = graph.to_scipy()
         indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)
         order = np.argsort(np.diff(indptr), kind="stable")

@@ -16,24 +16,27 @@ Parts: TypeAlias = tuple[Indices, Indices, Indices, Indices, Indices, Indices]
 
 
 @compiled
-def symmetric_csr(n_items: int, left: Any, right: Any) -> Any:
-    """CSR of both directions of pairs, sorted, repetitions merged: two passes of counting sort."""
+def symmetric_csr(n_items: int, pairs: Any) -> Any:
+    """CSR of both directions of pairs, sorted, repetitions merged and loops dropped: two passes of counting sort."""
     starts = np.zeros(n_items + 1, np.int64)
-    for k in range(left.size):
-        starts[left[k] + 1] += 1
-        starts[right[k] + 1] += 1
+    for k in range(len(pairs)):
+        if pairs[k, 0] != pairs[k, 1]:
+            starts[pairs[k, 0] + 1] += 1
+            starts[pairs[k, 1] + 1] += 1
     for item in range(n_items):
         starts[item + 1] += starts[item]
     place = starts[:-1].copy()
-    unsorted = np.empty(2 * left.size, np.int64)
-    for k in range(left.size):
-        unsorted[place[left[k]]] = right[k]
-        place[left[k]] += 1
-        unsorted[place[right[k]]] = left[k]
-        place[right[k]] += 1
+    unsorted = np.empty(starts[n_items], np.int32)
+    for k in range(len(pairs)):
+        left, right = pairs[k, 0], pairs[k, 1]
+        if left != right:
+            unsorted[place[left]] = right
+            place[left] += 1
+            unsorted[place[right]] = left
+            place[right] += 1
     # Handing items on in the order of their number leaves every list sorted.
     place[:] = starts[:-1]
-    indices = np.empty(2 * left.size, np.int64)
+    indices = np.empty(starts[n_items], np.int32)
     for item in range(n_items):
         for k in range(starts[item], starts[item + 1]):
             other = unsorted[k]
@@ -130,8 +133,8 @@ def window_ends(times: Any, codes: Any, reach: float) -> Any:
 
 
 @compiled
-def window_pairs(last: Any) -> Any:
-    """All pairs of positions (i, j) with i < j <= last[i]."""
+def window_pairs(order: Any, last: Any) -> Any:
+    """All pairs of items order[i], order[j] with i < j <= last[i]."""
     total = 0
     for begin in range(last.size):
         total += last[begin] - begin
@@ -139,8 +142,8 @@ def window_pairs(last: Any) -> Any:
     at = 0
     for begin in range(last.size):
         for end in range(begin + 1, last[begin] + 1):
-            pairs[at, 0] = begin
-            pairs[at, 1] = end
+            pairs[at, 0] = order[begin]
+            pairs[at, 1] = order[end]
             at += 1
     return pairs
 
@@ -151,11 +154,27 @@ def closed_neighborhood(parts: Any, item: int) -> Any:
     indptr, indices, own, cliques, ends, members = parts
     found = [np.int64(item)]
     for k in range(indptr[item], indptr[item + 1]):
-        found.append(indices[k])
+        found.append(np.int64(indices[k]))
     for c in range(own[item], own[item + 1]):
         for k in range(ends[cliques[c]], ends[cliques[c] + 1]):
             found.append(members[k])
     return np.unique(np.array(found))
+
+
+@compiled
+def renumbered(indptr: Any, indices: Any, order: Any, position: Any) -> Any:
+    """CSR of the same edges with item order[k] as item k."""
+    starts = np.zeros(indptr.size, np.int64)
+    for k in range(order.size):
+        starts[k + 1] = starts[k] + indptr[order[k] + 1] - indptr[order[k]]
+    found = np.empty(indices.size, np.int32)
+    for k in range(order.size):
+        at = starts[k]
+        for j in range(indptr[order[k]], indptr[order[k] + 1]):
+            found[at] = position[indices[j]]
+            at += 1
+        found[starts[k] : at].sort()
+    return starts, found
 
 
 @compiled
