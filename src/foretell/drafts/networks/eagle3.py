@@ -1,0 +1,47 @@
+"""EAGLE-3 (arXiv 2503.01840): features of three layers, a decoder layer on token and state side by side, own head."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from foretell.drafts.config import DraftConfig
+from foretell.drafts.networks.base import Attend, Block, DraftNetwork, TargetTables, rms_norm
+
+
+class Eagle3Network(DraftNetwork):
+    """Queries, keys and values see the normed token and the normed state; the state alone is the residual stream."""
+
+    def __init__(self, config: DraftConfig, tables: TargetTables) -> None:
+        super().__init__(config, tables)
+        width = config.width
+        self.fc = nn.Linear(len(config.taps) * width, width, bias=False)
+        self.input_layernorm = nn.Parameter(torch.ones(width))
+        self.hidden_norm = nn.Parameter(torch.ones(width))
+        self.midlayer = Block(config, 2 * width)
+        self.norm = nn.Parameter(torch.ones(width))
+        self.lm_head = nn.Linear(width, config.draft_rows, bias=False)
+
+    def begin(self, tapped: Tensor) -> Tensor:
+        """The projected features of several layers."""
+        state: Tensor = self.fc(tapped.flatten(2))
+        return state
+
+    def step(self, step: int, embedded: Tensor, state: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """One decoder layer; every step uses the same."""
+        epsilon = self.config.epsilon
+        token = rms_norm(embedded, self.input_layernorm, epsilon)
+        both = torch.cat([token, rms_norm(state, self.hidden_norm, epsilon)], -1)
+        out: Tensor = self.midlayer(both, state, positions, attend)
+        return out
+
+    def scores(self, step: int, state: Tensor) -> Tensor:
+        """Logits by the draft's own norm and head."""
+        logits: Tensor = self.lm_head(rms_norm(state, self.norm, self.config.epsilon))
+        return logits
+
+    def use_target_head(self) -> None:
+        """Let the own head begin as the target's."""
+        with torch.no_grad():
+            self.lm_head.weight.copy_(self.head[self.drafted])
+            self.norm.copy_(self.final_norm)
