@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from foretell.archive import layout
 from foretell.archive.records import RecordWriter
@@ -22,9 +23,19 @@ from foretell.codecs.base import (
     Settings,
 )
 from foretell.codecs.parallel import MOST_MEMORY
-from foretell.codecs.select import SEGMENT_BYTES, encode_segment, encode_sound_segment, find_sound_in
+from foretell.codecs.select import (
+    SEGMENT_BYTES,
+    encode_picture_segment,
+    encode_segment,
+    encode_sound_segment,
+    find_picture_in,
+    find_sound_in,
+)
 from foretell.codecs.toolbox import Toolbox, octets_memory
 from foretell.exact.threads import set_thread_count, thread_count
+
+if TYPE_CHECKING:
+    from foretell.codecs.image.containers import Part
 
 Progress = Callable[[int], None]
 """Called with the number of raw bytes done so far."""
@@ -183,6 +194,9 @@ def _encode_all(
     """Segments of a stream and their frames, in order; several at once where one thread each is used."""
     first = read_up_to(fin, SEGMENT_BYTES)
     segments = chain([first] if first else [], iter(lambda: read_up_to(fin, SEGMENT_BYTES), b""))
+    if parts := find_picture_in(first, settings):
+        yield from _encode_parts(fin, first, parts, settings, tools, progress)
+        return
     sound = find_sound_in(first, settings)
     threads = thread_count() if sound else _segments_at_once(settings)
     position = 0
@@ -208,6 +222,32 @@ def _encode_all(
         while ahead:
             done, frames = ahead.popleft()
             yield done, frames.result()
+
+
+def _encode_parts(
+    fin: Readable, first: bytes, parts: list[Part], settings: Settings, tools: Toolbox, progress: Progress
+) -> Iterator[tuple[bytes, list[EncodedFrame]]]:
+    """Parts of a picture file and their frames, in order, and whatever follows them."""
+    waiting = first
+
+    def read(size: int) -> bytes:
+        nonlocal waiting
+        if size > len(waiting):
+            waiting += read_up_to(fin, size - len(waiting))
+        data, waiting = waiting[:size], waiting[size:]
+        return data
+
+    for part in parts:
+        data = read(part.size or layout.MAX_FRAME)
+        if len(data) != part.size and (part.size or len(data) == layout.MAX_FRAME):
+            waiting = data + waiting
+            break
+        if part.layout:
+            yield data, encode_picture_segment(data, part.layout, settings, tools, progress)
+        else:
+            yield data, encode_segment(data, settings, tools, progress)
+    for segment in iter(lambda: read(SEGMENT_BYTES), b""):
+        yield segment, encode_segment(segment, settings, tools, progress)
 
 
 def _segments_at_once(settings: Settings) -> int:

@@ -10,12 +10,20 @@ STORED: Final = 0
 REPEAT: Final = 1
 OCTETS: Final = 2
 TEXT: Final = 3
+IMAGE: Final = 4
 AUDIO: Final = 6
 
-CODEC_NAMES: Final = {STORED: "stored", REPEAT: "repeat", OCTETS: "octets", TEXT: "text", AUDIO: "audio"}
+CODEC_NAMES: Final = {
+    STORED: "stored",
+    REPEAT: "repeat",
+    OCTETS: "octets",
+    TEXT: "text",
+    IMAGE: "image",
+    AUDIO: "audio",
+}
 
-CodecChoice = Literal["auto", "octets", "text", "audio", "stored"]
-CODEC_CHOICES: Final[tuple[CodecChoice, ...]] = ("auto", "octets", "text", "audio", "stored")
+CodecChoice = Literal["auto", "octets", "text", "image", "audio", "stored"]
+CODEC_CHOICES: Final[tuple[CodecChoice, ...]] = ("auto", "octets", "text", "image", "audio", "stored")
 
 DEFAULT_LEVEL: Final = 6
 DEFAULT_MODEL: Final = "smollm2-135m"
@@ -53,7 +61,7 @@ class Settings:
     ----------
     level : int
         1 (fast, no language model) to 9 (smallest).
-    codec : {"auto", "octets", "text", "audio", "stored"}
+    codec : {"auto", "octets", "text", "image", "audio", "stored"}
         ``auto`` looks at the data and keeps what is smallest.
     model : str
         Registry name or path of the language model for text.

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from foretell.codecs.base import OCTETS, REPEAT, STORED, TEXT, EncodedFrame, Settings
+from foretell.codecs.base import IMAGE, OCTETS, REPEAT, STORED, TEXT, EncodedFrame, Settings
 from foretell.codecs.detect import text_ranges
 from foretell.codecs.repeat import split_runs
-from foretell.codecs.toolbox import Toolbox, new_audio_codec, telling
+from foretell.codecs.toolbox import Toolbox, new_audio_codec, new_image_codec, telling
 from foretell.errors import VerificationError
 
 if TYPE_CHECKING:
     from foretell.codecs.audio.containers import Sound
+    from foretell.codecs.image.containers import Part, PartLayout
 
 SEGMENT_BYTES = 1 << 22
 """Raw bytes that are looked at together, and the most that share the adaptive model of one frame."""
@@ -24,6 +26,10 @@ FRAME_COST = 16
 """Bytes that a frame costs besides its payload, about."""
 MODEL_COST = 39
 """Bytes that naming a model costs."""
+_SMALL_PICTURE = 1 << 16
+_FLAT_PICTURE = 8
+
+log = logging.getLogger(__name__)
 
 
 def encode_segment(
@@ -86,6 +92,36 @@ def encode_sound_segment(
     return frames
 
 
+def find_picture_in(head: bytes, settings: Settings) -> list[Part]:
+    """Parts of a stream that is a picture, from its first segment; none if it is not."""
+    if settings.codec not in ("auto", "image"):
+        return []
+    from foretell.codecs.image.containers import parts_of
+
+    return parts_of(head)
+
+
+def encode_picture_segment(
+    data: bytes, layout: PartLayout, settings: Settings, tools: Toolbox, progress: Progress | None = None
+) -> list[EncodedFrame]:
+    """As :func:`encode_segment`, for bytes that make up a picture as ``layout`` says."""
+    codec = new_image_codec()
+    codec.progress = progress
+    payload = codec.encode(data, layout)
+    if payload is None:
+        log.info("this file's picture cannot be coded as such; it is kept as other bytes")
+    if payload is None or len(payload) >= len(data):
+        pieces = [data[start : start + SEGMENT_BYTES] for start in range(0, len(data), SEGMENT_BYTES)]
+        return [frame for piece in pieces for frame in encode_segment(piece, settings, tools, progress)]
+    frames = [EncodedFrame(len(data), IMAGE, payload)]
+    # Drawings and tiny pictures may repeat themselves in ways that bytes tell better.
+    if settings.codec == "auto" and (len(data) <= _SMALL_PICTURE or len(payload) * _FLAT_PICTURE < len(data)):
+        frames = _smaller(frames, _code([data], OCTETS, tools))
+    if settings.verify:
+        verify(data, frames, tools)
+    return frames
+
+
 def _stored(data: bytes) -> EncodedFrame:
     return EncodedFrame(len(data), STORED, data)
 
@@ -106,7 +142,11 @@ def _encode(data: bytes, settings: Settings, tools: Toolbox, progress: Progress 
     if settings.codec == "text":
         return _encode_text(data, tools, progress)
     octets = _code([data], OCTETS, tools)
-    if settings.codec in ("octets", "audio") or settings.level == 1 or _cost(octets) <= MODEL_COST + FRAME_COST:
+    if (
+        settings.codec in ("octets", "image", "audio")
+        or settings.level == 1
+        or _cost(octets) <= MODEL_COST + FRAME_COST
+    ):
         return octets
     ranges = text_ranges(data)
     if not any(is_text for _, _, is_text in ranges):

@@ -1,0 +1,92 @@
+"""The frame codec for pictures: rasters as they lie in files, and PNG files made anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from foretell.codecs.base import IMAGE
+from foretell.codecs.image import png, raster
+from foretell.codecs.image.numbers import put_varints, take_varint
+from foretell.codecs.image.raster import MOST_CHANNELS, MOST_SIDE, Layout
+from foretell.compilation import announce
+from foretell.errors import CorruptArchiveError
+
+RASTER: Final = 0
+PNG: Final = 1
+
+
+class ImageCodec:
+    """Frames of rasters and of PNG files.
+
+    Attributes
+    ----------
+    progress : callable or None
+        Called now and then with the number of bytes that have just been done, estimated from samples.
+    """
+
+    name = "image"
+    id = IMAGE
+    progress: Callable[[int], None] | None = None
+
+    def encode(self, data: bytes, layout: Layout | png.WholeFile) -> bytes | None:
+        """Payload of the bytes of a raster or of a PNG file; None if they are not what the layout says."""
+        from foretell.codecs.image.coder import code_rows
+
+        announce(code_rows, "the coding of pictures")
+        if isinstance(layout, png.WholeFile):
+            packed = png.encode(data, self.progress)
+            return None if packed is None else bytes([PNG]) + packed
+        if len(data) != layout.size:
+            return None
+        packed = raster.encode(data, layout, self._meter(layout))
+        return None if packed is None else _raster_head(layout) + packed
+
+    def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:
+        """Payloads of frames without a layout: each is one row of bytes."""
+        return [self.encode(frame, Layout(len(frame), 1, 1)) or b"" for frame in frames]
+
+    def decode_frames(self, payloads: Sequence[tuple[bytes, int]]) -> list[bytes]:
+        """Frames from (payload, size) pairs.
+
+        Raises
+        ------
+        CorruptArchiveError
+            If a payload is damaged in a way that shows here; the archive's checksums find the rest.
+        """
+        return [self._decode(payload, size) for payload, size in payloads]
+
+    def _decode(self, payload: bytes, size: int) -> bytes:
+        if payload[:1] == bytes([PNG]):
+            return png.decode(payload[1:], size, self.progress)
+        if payload[:1] != bytes([RASTER]):
+            raise CorruptArchiveError("an image payload is of an unknown kind")
+        layout, position = _take_layout(payload, 1)
+        if layout.size != size:
+            raise CorruptArchiveError(f"a picture of {layout.size} bytes is in a frame of {size}")
+        return raster.decode(payload[position:], layout, self._meter(layout))
+
+    def _meter(self, layout: Layout) -> Callable[[int], None] | None:
+        tell = self.progress
+        return None if tell is None else lambda samples: tell(samples * layout.sample_bytes)
+
+
+def _raster_head(layout: Layout) -> bytes:
+    form = layout.channels - 1 | layout.sample_bytes - 1 << 2 | layout.big_endian << 3
+    return bytes([RASTER, form]) + put_varints(layout.width, layout.rows, layout.padding)
+
+
+def _take_layout(payload: bytes, position: int) -> tuple[Layout, int]:
+    if position >= len(payload) or payload[position] >> 4:
+        raise CorruptArchiveError("a picture's layout is unknown or cut off")
+    form = payload[position]
+    width, position = take_varint(payload, position + 1, MOST_SIDE)
+    rows, position = take_varint(payload, position, MOST_SIDE)
+    padding, position = take_varint(payload, position, 63)
+    layout = Layout(width, rows, (form & 3) + 1, (form >> 2 & 1) + 1, bool(form >> 3), padding)
+    if not layout.valid():
+        raise CorruptArchiveError("a picture's layout is out of range")
+    return layout, position
+
+
+assert MOST_CHANNELS == 4

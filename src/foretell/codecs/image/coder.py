@@ -1,0 +1,319 @@
+"""The coder of a plane: every sample as a few binary decisions, each mixed from all that is known.
+
+The first decision is whether the sample reaches the rounded centre of the prediction, the next ones ask on that side
+for ever farther thresholds, spaced by the scale of recent errors, and when a sample is known to lie between two
+of them the rest is halved. So a sample takes about as many decisions as it has bits of
+surprise. The decoder runs the same function as the encoder and differs only in where the bit comes from.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.codecs.image.contexts import (
+    count_histories,
+    count_seen,
+    fill_contexts,
+    find_lines,
+    learn_value,
+    quantised,
+    texture_of,
+    updated,
+)
+from foretell.codecs.image.least_squares import BLOCK, accumulate, close_block, solve_block
+from foretell.codecs.image.model import (
+    CONTEXTS,
+    FINALS,
+    FIRST_COUNT,
+    HISTORIES,
+    INPUTS,
+    LARGEST,
+    NODE_CLASSES,
+    NODES,
+    OWN_COUNT,
+    PREDICTORS,
+    REFERENCES,
+    REFINE_STARTS,
+    SECOND_COUNT,
+    SET_STARTS,
+    SETS,
+    WIDTH,
+    PlaneModel,
+)
+from foretell.codecs.image.planes import ABOVE, SIDE, Picture
+from foretell.codecs.image.predict import (
+    CENTRE,
+    FAST,
+    FIRST_SIMPLE,
+    SLOW,
+    gather,
+    learn_sample,
+    measure,
+    predict,
+    scale_class,
+    sharpen,
+)
+from foretell.codecs.image.tables import CLASSES, OFFSETS, REACH, STEPS, SURVIVAL, UNARY
+from foretell.compilation import compiled, inlined_late
+from foretell.entropy.binary import decode_bit, encode_bit
+from foretell.entropy.context_table import hash_pair
+from foretell.entropy.counters import map_update
+from foretell.entropy.logistic import SQUASH, STRETCH, STRETCH_LIMIT, squash
+from foretell.entropy.mixer import mix, refine, refine_update, train
+
+_F = np.float32
+_ZERO, _ONE = _F(0), _F(1)
+_EDGE = _F(REACH * STEPS)
+_LEAST_P, _MOST_P = 24, 65512
+_AT_HISTORIES: Final = PREDICTORS + CONTEXTS
+_AT_SEEN: Final = _AT_HISTORIES + HISTORIES
+_AT_ONE: Final = _AT_SEEN + 1
+_AT_PRIOR: Final = _AT_ONE + 1
+_REFINE_SHIFT: Final = 6
+_FINAL_RATE: Final = 6
+_MAP_LIMIT: Final = 255
+_CONTEXT_LIMIT: Final = 127
+CONFIDENCE = np.array([0] + [512 * n // (2 * n + 3) for n in range(1, 1024)], np.int16)
+"""Weight, of 256, of what a context has seen n times."""
+COARSE_STRETCH = STRETCH[8::16].copy()
+"""STRETCH for 12 bits, small enough to stay in the first cache."""
+
+SAMPLE_BYTES: Final = 96
+"""Most bytes that coding one sample can write."""
+
+
+@inlined_late
+def smooth_inputs(model: PlaneModel, low: int, threshold: int, high: int) -> int:
+    """Logistic values of reaching the threshold under each predictor's distribution; returns their mean."""
+    whole = model.fixed[LARGEST]
+    for k in range(PREDICTORS):
+        inverse, centre = model.inverse[k], model.centres[k] + _F(0.5)
+        at = (_F(threshold) - centre) * inverse
+        left = -_EDGE if low == 0 else (_F(low) - centre) * inverse
+        right = _EDGE if high == whole else (_F(high + 1) - centre) * inverse
+        # In the tail that the threshold lies in, probabilities keep their relative precision.
+        flip = at < _ZERO
+        if flip:
+            at, left, right = -at, -right, -left
+        upper = SURVIVAL[np.int64(min(max(right, -_EDGE), _EDGE) + _EDGE)]
+        middle = SURVIVAL[np.int64(min(at, _EDGE) + _EDGE)]
+        total = SURVIVAL[np.int64(min(max(left, -_EDGE), _EDGE) + _EDGE)] - upper
+        p = (middle - upper) / total if total > _ZERO else _F(0.5)
+        if flip:
+            p = _ONE - p
+        model.inputs[k] = STRETCH[np.uintp(min(max(np.int64(p * _F(65536)), _LEAST_P), _MOST_P))]
+    prior: int = (np.int64(model.inputs[CENTRE]) * 2 + model.inputs[FAST] + model.inputs[SLOW]) >> 2
+    return prior
+
+
+@inlined_late
+def context_inputs(model: PlaneModel, entry: int, prior: int) -> None:
+    """How far each context's experience departs from the prior; nothing where it has none."""
+    first = np.uint32(np.int64(SQUASH[prior + STRETCH_LIMIT]) << 16)
+    for k in range(CONTEXTS):
+        place = np.uintp(model.slots[k] + entry)
+        cell = model.lines[place]
+        count = np.int64(cell & 1023)
+        cell = first if count == 0 else cell
+        model.lines[place] = cell
+        departure = np.int64(COARSE_STRETCH[np.uintp(cell >> 20)]) - prior
+        model.inputs[PREDICTORS + k] = (departure * np.int64(CONFIDENCE[np.uintp(count)])) >> 8
+    for k in range(HISTORIES + 1):
+        cell_number = model.history_cells[k]
+        known = (cell_number >> 3) % 81
+        value = np.int64(COARSE_STRETCH[np.uintp(np.int64(model.history_maps[cell_number]) >> 20)])
+        model.inputs[_AT_HISTORIES + k] = value if known > 0 else 0
+    model.inputs[_AT_ONE] = 256
+    model.inputs[_AT_PRIOR] = prior
+
+
+@inlined_late
+def mixed(model: PlaneModel, kind: int) -> int:
+    """Logistic value of all inputs, mixed by every set and then together."""
+    for k in range(SETS):
+        x = mix(model.weights, model.rows[k] * INPUTS, model.inputs)
+        model.finals[k] = x
+        model.set_p[k] = squash(x)
+    model.finals[SETS] = 256
+    return mix(model.final_weights, kind * FINALS, model.finals)
+
+
+@inlined_late
+def learn_decision(model: PlaneModel, entry: int, kind: int, p_mixed: int, bit: int, rate: int) -> None:
+    """Everything that took part in a decision learns its outcome."""
+    for k in range(CONTEXTS):
+        place = np.uintp(model.slots[k] + entry)
+        model.lines[place] = updated(np.int64(model.lines[place]), bit, _CONTEXT_LIMIT)
+    for k in range(HISTORIES + 1):
+        cell = model.history_cells[k]
+        model.history_maps[cell] = map_update(np.int64(model.history_maps[cell]), bit, _MAP_LIMIT)
+    for k in range(SETS):
+        train(model.weights, model.rows[k] * INPUTS, model.inputs, (bit << 16) - model.set_p[k], rate)
+    train(model.final_weights, kind * FINALS, model.finals, (bit << 16) - p_mixed, _FINAL_RATE)
+    for k in range(3):
+        refine_update(model.refiner, model.refined[k], bit, _REFINE_SHIFT)
+
+
+@inlined_late
+def code_sample(
+    decoding: bool,
+    model: PlaneModel,
+    picture: Picture,
+    coder: NDArray[np.uint64],
+    code: NDArray[np.uint8],
+    y: int,
+    x: int,
+    value: int,
+    scale: int,
+    middle: int,
+) -> int:
+    """Code one sample, whose contexts are ready, or decode it; return its value."""
+    largest = model.fixed[LARGEST]
+    c_first, c_second = picture.first[y, x], picture.second[y, x]
+    error = picture.own_error
+    q_first = quantised(picture.first_error[y, x])
+    q_west = quantised(error[y, x - 1])
+    q_both = quantised(error[y, x - 1] + error[y - 1, x])
+    centres = model.centres
+    q_slow = quantised(np.int64((centres[SLOW] - centres[FAST]) * _F(2)))
+    q_simple = quantised(np.int64(centres[FAST] - centres[FIRST_SIMPLE]))
+    key = c_first * 256 + c_second if model.fixed[REFERENCES] == 2 else c_first if model.fixed[REFERENCES] else 0
+    rate = 60 + (1 << 22) // (model.seen_samples[0] + (1 << 14))
+    low, high = 0, largest
+    side, steps, phase, path = 0, 0, 0, 1
+    first = min(max(middle, 1), largest)
+    threshold, entry, salt, known_salt = first, 1, 0, -1
+    while low < high:
+        if phase == 1:
+            threshold = first + OFFSETS[scale, steps] if side == 1 else first - OFFSETS[scale, steps]
+            if not low < threshold <= high:
+                phase = 2
+            elif steps < 7:
+                entry = 2 + side * 7 + steps
+            else:
+                entry, salt = steps - 6, 1 + side
+        if phase == 2:
+            threshold = (low + high + 1) >> 1
+            entry, salt = path, 4 + side * 16 + steps
+        if salt != known_salt:
+            find_lines(model, salt)
+            known_salt = salt
+        node = (
+            min(side * 16 + steps + 1, 33) if phase == 1 else 0 if phase == 0 else 64 + (side * 15 + steps) * 16 + entry
+        )
+        kind = 0 if phase == 0 else 1 + side * 14 + steps if phase == 1 else 29 + side * 8 + min(steps, 7)
+        wide = 0
+        while wide < 7 and (high - low) >> wide:
+            wide += 1
+        prior = smooth_inputs(model, low, threshold, high)
+        count_histories(model, low, threshold, high, wide)
+        seen = count_seen(model, key, low, threshold, high, wide)
+        context_inputs(model, entry, prior)
+        rows, cells = model.rows, model.history_cells
+        rows[0] = SET_STARTS[0] + kind * CLASSES + scale
+        rows[1] = SET_STARTS[1] + kind * 64 + abs(q_first - 8) * 8 + abs(q_both - 8)
+        rows[2] = SET_STARTS[2] + (seen * 9 + (cells[0] >> 3) % 9) * 16 + wide * 2 + (1 if phase == 0 else 0)
+        rows[3] = SET_STARTS[3] + (cells[2] >> 3) % 81 * 16 + wide * 2 + (1 if phase == 0 else 0)
+        rows[4] = SET_STARTS[4] + kind * 8 + max(abs(q_slow - 8), abs(q_simple - 8))
+        x_mixed = mixed(model, kind)
+        p_mixed = np.int64(squash(x_mixed))
+        p = 2 * p_mixed + 4
+        p += 2 * refine(model.refiner, REFINE_STARTS[0] + node * CLASSES + scale, x_mixed, model.refined, 0)
+        by_value = hash_pair(node, hash_pair(c_first, c_second + middle)) & 0xFFFF
+        p += 2 * refine(model.refiner, REFINE_STARTS[1] + by_value, x_mixed, model.refined, 1)
+        by_error = hash_pair(node, q_west << 20 | (picture.first_error[y, x] + 70000)) & 0xFFFF
+        p += 2 * refine(model.refiner, REFINE_STARTS[2] + by_error, x_mixed, model.refined, 2)
+        p = min(max(p >> 3, 1), 65535)
+        if decoding:
+            bit = decode_bit(coder, code, p)
+        else:
+            bit = 1 if value >= threshold else 0
+            encode_bit(coder, code, bit, p)
+        learn_decision(model, entry, kind, p_mixed, bit, rate)
+        if bit:
+            low = threshold
+        else:
+            high = threshold - 1
+        if phase == 0:
+            phase, side = 1, bit
+        elif phase == 1:
+            if bit == side:
+                steps += 1
+                if steps == UNARY:
+                    steps, phase = UNARY - 1, 2
+            else:
+                phase = 2
+        else:
+            path = 2 * path + bit
+            if path > 15:
+                path = 1
+                salt = -2
+    learn_value(model, key, low)
+    return low
+
+
+@compiled
+def code_rows(
+    decoding: bool,
+    model: PlaneModel,
+    picture: Picture,
+    coder: NDArray[np.uint64],
+    code: NDArray[np.uint8],
+    start: int,
+    end: int,
+) -> None:
+    """Code or decode the rows from ``start`` to ``end`` of a plane."""
+    own, width, fixed = picture.own, model.fixed[WIDTH], model.fixed
+    n = fixed[OWN_COUNT] + fixed[FIRST_COUNT] + fixed[SECOND_COUNT]
+    for row in range(start, end):
+        y = row + ABOVE
+        now = row & 1
+        begin_row(model, own, y, now)
+        for column in range(width):
+            x = column + SIDE
+            if column % BLOCK == 0:
+                solve_block(model.above, model.row, column // BLOCK, n, model.work, model.fit)
+            base = gather(model, picture, y, x)
+            predict(model, picture, base, y, x)
+            measure(model, now, x)
+            middle = np.int64(model.centres[CENTRE] + _F(0.5))
+            part = np.int64((model.centres[CENTRE] - _F(middle) + _F(0.5)) * _F(8)) & 7
+            texture = texture_of(own, middle, y, x)
+            sharpen(model, picture, texture, y, x)
+            scale = scale_class(model.scales[CENTRE])
+            fill_contexts(model, picture, middle, part, scale, texture, y, x)
+            value = code_sample(decoding, model, picture, coder, code, y, x, np.int64(own[y, x]), scale, middle)
+            own[y, x] = value
+            picture.own_error[y, x] = value - middle
+            weight = learn_sample(model, picture, value, base, texture, y, now, x)
+            accumulate(model.sums, model.features, n, weight)
+            if column % BLOCK == BLOCK - 1 or column == width - 1:
+                close_block(model.above, model.row, model.sums, column // BLOCK, n)
+        end_row(model, own, y, now)
+
+
+@inlined_late
+def begin_row(model: PlaneModel, own: NDArray[np.int32], y: int, now: int) -> None:
+    """Fill what lies left of a row, and forget the sums of the row above."""
+    for i in range(SIDE):
+        own[y, i] = own[y - 1, SIDE] if y > ABOVE else 0
+        for k in range(PREDICTORS):
+            model.missed[k, now, i] = model.missed[k, 1 - now, SIDE]
+    model.row[:] = _ZERO
+
+
+@inlined_late
+def end_row(model: PlaneModel, own: NDArray[np.int32], y: int, now: int) -> None:
+    """Fill what lies right of a row."""
+    end = SIDE + model.fixed[WIDTH]
+    for i in range(end, end + SIDE):
+        own[y, i] = own[y, end - 1]
+        for k in range(PREDICTORS):
+            model.missed[k, now, i] = model.missed[k, now, end - 1]
+
+
+assert NODES > 64 + 30 * 16
+assert NODE_CLASSES >= 29 + 16

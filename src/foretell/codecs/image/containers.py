@@ -1,0 +1,60 @@
+"""Picture files by their first bytes: where in a file which raster lies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Final
+
+from foretell.codecs.image import pnm
+from foretell.codecs.image.png import SIGNATURE, WholeFile
+from foretell.codecs.image.raster import Layout
+
+BAND_BYTES: Final = 12 << 20
+"""Most bytes of a raster that are one frame."""
+LEAST_BYTES: Final = 256
+"""Rasters smaller than this are left to other codecs."""
+
+
+PartLayout = Layout | WholeFile
+
+
+@dataclass(frozen=True)
+class Part:
+    """Next bytes of a stream, and how they make up a picture; ``layout`` is None for other bytes.
+
+    A ``size`` of 0 means all that is left.
+    """
+
+    size: int
+    layout: PartLayout | None = None
+
+
+Finder = Callable[[bytes], tuple[int, Layout] | None]
+FINDERS: tuple[tuple[bytes, Finder], ...] = ((b"P", pnm.find),)
+"""First bytes of a kind of file, and what finds the offset and layout of its raster."""
+
+
+def parts_of(head: bytes) -> list[Part]:
+    """Parts of a stream that begins with ``head``; none if it is no picture file that is known here."""
+    if head.startswith(SIGNATURE):
+        return [Part(0, WholeFile())]
+    for magic, find in FINDERS:
+        if head.startswith(magic) and (found := find(head)):
+            offset, layout = found
+            if layout.valid() and layout.size >= LEAST_BYTES and offset < len(head):
+                return [Part(offset)] * (offset > 0) + bands(layout)
+    return []
+
+
+def bands(layout: Layout) -> list[Part]:
+    """Cut a raster into bands of whole rows that are nearly alike.
+
+    >>> [part.layout.rows for part in bands(Layout(1 << 20, 30, 1))]
+    [10, 10, 10]
+    """
+    most = max(1, BAND_BYTES // layout.row_bytes)
+    count = -(-layout.rows // most)
+    edges = [layout.rows * index // count for index in range(count + 1)]
+    return [Part((end - start) * layout.row_bytes, replace(layout, rows=end - start)) for start, end in pairwise(edges)]

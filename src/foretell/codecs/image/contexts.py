@@ -1,0 +1,193 @@
+"""What the coder of a plane remembers: bits seen in contexts, and values seen in contexts.
+
+A *line* of the table holds the decisions of one context: a check and 15 entries of 22 bits of probability and 10 of
+count. A *history* holds the last values that followed a context of exact samples; how many of them
+lie on either side of a threshold says more than any smooth prediction where only some values ever occur.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.codecs.image.model import CONTEXTS, HISTORIES, HISTORY_VALUES, LARGEST, LINE, REFERENCES, PlaneModel
+from foretell.codecs.image.planes import Picture
+from foretell.codecs.image.predict import CENTRE, FAST, FIRST_SIMPLE, SLOW
+from foretell.compilation import inlined_late
+from foretell.entropy.context_table import hash_pair
+from foretell.entropy.counters import DIVISORS
+
+SEEN_REACH = 16
+"""Values on either side of a threshold of which the coder knows whether they ever occurred."""
+
+
+_QUANTISED_REACH = 64
+QUANTISED = np.array([8 + (1 if d > 0 else -1) * abs(d).bit_length() for d in range(-64, 65)], np.int8)
+"""Differences from -64 to 64 on a logarithmic scale with their sign, as 1 ... 15."""
+
+
+@inlined_late
+def quantised(d: int) -> int:
+    """Difference on a logarithmic scale with its sign, shifted to 1 ... 15."""
+    place = min(max(d, -_QUANTISED_REACH), _QUANTISED_REACH) + _QUANTISED_REACH
+    return np.int64(QUANTISED[np.uintp(place)])
+
+
+@inlined_late
+def texture_of(own: NDArray[np.int32], middle: int, y: int, x: int) -> int:
+    """Which of eight neighbours and extrapolations lie above the centre."""
+    west, north = own[y, x - 1], own[y - 1, x]
+    t = (1 if west > middle else 0) | (2 if north > middle else 0) | (4 if own[y - 1, x - 1] > middle else 0)
+    t |= (8 if own[y - 1, x + 1] > middle else 0) | (16 if own[y, x - 2] > middle else 0)
+    t |= (32 if own[y - 2, x] > middle else 0) | (64 if 2 * north - own[y - 2, x] > middle else 0)
+    return t | (128 if 2 * west - own[y, x - 2] > middle else 0)
+
+
+@inlined_late
+def fill_contexts(
+    model: PlaneModel, picture: Picture, middle: int, part: int, scale: int, texture: int, y: int, x: int
+) -> None:
+    """Hashes of all contexts of a sample; ``part`` is the eighth of the centre beyond ``middle``."""
+    own, first, error, centres = picture.own, picture.first, picture.own_error, model.centres
+    west, north, northwest, northeast = own[y, x - 1], own[y - 1, x], own[y - 1, x - 1], own[y - 1, x + 1]
+    e_w, e_n = error[y, x - 1], error[y - 1, x]
+    e_first, e_second = picture.first_error[y, x], picture.second_error[y, x]
+    c_first, c_second = first[y, x], picture.second[y, x]
+    coarse = scale >> 1
+    centre = centres[CENTRE]
+    d_fast = quantised(np.int64((centres[FAST] - centre) * np.float32(2)))
+    d_slow = quantised(np.int64((centres[SLOW] - centre) * np.float32(2)))
+    d_simple = quantised(np.int64(centres[FIRST_SIMPLE]) - middle)
+    q_first, q_second = quantised(e_first), quantised(e_second)
+    c = model.contexts
+    c[0] = scale * 8 + part
+    c[1] = (quantised(e_w) | quantised(e_n) << 4) * 40 + coarse
+    c[2] = hash_pair(e_first + 70000, e_second + 70000)
+    c[3] = (q_first | q_second << 4 | quantised(e_w + e_n) << 8) * 40 + coarse
+    c[4] = texture * 40 + coarse
+    c[5] = (quantised(west - north) | d_simple << 4) * 40 + coarse
+    c[6] = hash_pair(middle, hash_pair(c_first, c_second))
+    c[7] = hash_pair(hash_pair(west, north), c_first)
+    c[8] = (quantised(error[y - 1, x - 1]) | quantised(error[y - 1, x + 1]) << 4) * 256 + (
+        quantised(e_w) | quantised(e_n) << 4
+    )
+    c[9] = (d_fast | d_slow << 4) * 640 + d_simple * 40 + coarse
+    c[10] = (quantised(northeast - north) | quantised(north - northwest) << 4) * 256 + (
+        quantised(west - northwest) | quantised(west - own[y, x - 2]) << 4
+    )
+    c[11] = hash_pair(np.int64(centres[FAST] * np.float32(2)), np.int64(centres[FIRST_SIMPLE]))
+    c[12] = hash_pair(hash_pair(west, middle), c_first)
+    if model.fixed[REFERENCES] > 0:
+        c[13] = (quantised(first[y, x + 1] - c_first) | quantised(first[y + 1, x] - c_first) << 4) * 256 + (
+            quantised(c_first - first[y, x - 1]) | quantised(c_first - first[y - 1, x]) << 4
+        )
+    else:
+        c[13] = hash_pair(west, hash_pair(north, northwest))
+    for k in range(CONTEXTS):
+        c[k] = hash_pair(c[k] & 0xFFFFFFFF, k)
+    rows = model.history_rows
+    shift = 32 - _bits(model.histories.shape[1])
+    rows[0] = hash_pair(c_first, c_second) >> shift
+    rows[1] = hash_pair(hash_pair(west, north), c_first) >> shift
+    rows[2] = hash_pair(hash_pair(hash_pair(west, north), hash_pair(northwest, northeast)), c_first + c_second) >> shift
+
+
+@inlined_late
+def _bits(size: int) -> int:
+    n = 0
+    while size > 1:
+        size >>= 1
+        n += 1
+    return n
+
+
+@inlined_late
+def find_lines(model: PlaneModel, salt: int) -> None:
+    """Find the line of every context for a group of decisions; unknown contexts take the less used of two lines."""
+    lines = model.lines
+    mask = lines.size // LINE - 1
+    for k in range(CONTEXTS):
+        h = hash_pair(model.contexts[k], salt)
+        check = np.uint32(h | 1)
+        start = (h * 0x9E3779B1 >> 20) & mask
+        place = start * LINE
+        if lines[np.uintp(place)] != check:
+            other = (start ^ 1) * LINE
+            if lines[np.uintp(other)] == check:
+                place = other
+            else:
+                if (lines[np.uintp(other + 1)] & 1023) < (lines[np.uintp(place + 1)] & 1023):
+                    place = other
+                lines[np.uintp(place)] = check
+                for i in range(1, LINE):
+                    lines[np.uintp(place + i)] = 0
+        model.slots[k] = place
+
+
+@inlined_late
+def count_histories(model: PlaneModel, low: int, threshold: int, high: int, wide: int) -> None:
+    """Cell of every history: how many of its values, not below ``low`` nor above ``high``, lie on each side."""
+    for k in range(HISTORIES):
+        row = model.history_rows[k]
+        below = above = 0
+        for i in range(HISTORY_VALUES):
+            value = model.histories[k, row, i] - 1
+            above += 1 if threshold <= value <= high else 0
+            below += 1 if low <= value < threshold else 0
+        model.history_cells[k] = ((k * 9 + below) * 9 + above) * 8 + wide
+
+
+@inlined_late
+def count_seen(model: PlaneModel, key: int, low: int, threshold: int, high: int, wide: int) -> int:
+    """Cell of the values seen; returns how many lie on each side, below 8 each, as one number."""
+    below = above = 0
+    if model.fixed[LARGEST] < 256:
+        first = max(low, threshold - SEEN_REACH)
+        last = min(high, threshold + SEEN_REACH - 1)
+        below = min(_ones(_window(model.seen, key, first) & ((1 << (threshold - first)) - 1)), 7)
+        above = min(_ones(_window(model.seen, key, threshold) & ((1 << (last + 1 - threshold)) - 1)), 7)
+    model.history_cells[HISTORIES] = ((HISTORIES * 9 + below) * 9 + above) * 8 + wide
+    return below * 8 + above
+
+
+@inlined_late
+def _window(seen: NDArray[np.uint32], key: int, start: int) -> int:
+    """32 or more bits of what was seen, from a value on."""
+    word = start >> 5
+    both = np.int64(seen[key, word]) | np.int64(seen[key, word + 1]) << 32
+    return (both >> (start & 31)) & 0xFFFFFFFF
+
+
+@inlined_late
+def _ones(bits: int) -> int:
+    """Number of ones among 16 bits."""
+    bits = bits - ((bits >> 1) & 0x5555)
+    bits = (bits & 0x3333) + ((bits >> 2) & 0x3333)
+    bits = (bits + (bits >> 4)) & 0x0F0F
+    return (bits + (bits >> 8)) & 31
+
+
+@inlined_late
+def learn_value(model: PlaneModel, key: int, value: int) -> None:
+    """Put a value at the front of its histories and note that it was seen."""
+    for k in range(HISTORIES):
+        row = model.histories[k, model.history_rows[k]]
+        place = HISTORY_VALUES - 1
+        for i in range(HISTORY_VALUES):
+            if row[i] == value + 1:
+                place = i
+                break
+        for i in range(place, 0, -1):
+            row[i] = row[i - 1]
+        row[0] = value + 1
+    if model.fixed[LARGEST] < 256:
+        model.seen[key, value >> 5] |= np.uint32(1 << (value & 31))
+
+
+@inlined_late
+def updated(entry: int, bit: int, limit: int) -> int:
+    """Entry after a bit, as for the maps of the byte codec but with half the first step."""
+    count = entry & 1023
+    p = entry >> 10
+    p += (((bit << 22) - p) * np.int64(DIVISORS[np.uintp(count + 1)])) >> 16
+    return (p << 10) | (count + (1 if count < limit else 0))

@@ -1,0 +1,135 @@
+"""The memory of the plane coder: everything that it learns, as one tuple of arrays."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from foretell.codecs.image.least_squares import BLOCK, FEATURES, HORIZONS
+from foretell.codecs.image.planes import SIDE
+from foretell.codecs.image.tables import CLASSES
+from foretell.entropy.mixer import REFINE_STEPS
+
+PREDICTORS = 8
+CONTEXTS = 14
+HISTORIES = 3
+HISTORY_VALUES = 8
+INPUTS = 32
+"""PREDICTORS, CONTEXTS, HISTORIES, one for the values seen, a constant, the prior; then zeros."""
+LINE = 16
+
+NODE_CLASSES = 46
+SETS = 5
+SET_ROWS = (NODE_CLASSES * CLASSES, NODE_CLASSES * 64, 64 * 9 * 16, 81 * 16, NODE_CLASSES * 8)
+SET_STARTS = tuple(sum(SET_ROWS[:k]) for k in range(SETS))
+FINALS = 8
+
+NODES = 1024
+REFINE_STARTS = (0, NODES * CLASSES, NODES * CLASSES + 65536)
+REFINERS = NODES * CLASSES + 2 * 65536
+HISTORY_CELLS = (HISTORIES + 1) * 81 * 8
+
+# fields of PlaneModel.fixed
+OWN_COUNT, FIRST_COUNT, SECOND_COUNT, REFERENCES, LARGEST, WIDTH = range(6)
+SHAPES = ((20, 0, 0), (14, 13, 0), (12, 10, 9))
+"""Neighbours in the own plane and in the references that least squares uses, by number of references."""
+
+
+class PlaneModel(NamedTuple):
+    """State of one plane's coder.
+
+    Shapes: ``above`` (horizons, blocks + 2, features, features); ``row`` (horizons, features, features); ``sums``,
+    ``work`` (features, features); ``fit`` (features, horizons); ``missed`` (predictors, 2, padded width), absolute
+    errors of the current row and the one above; the rest is described where it is used.
+    """
+
+    fixed: NDArray[np.int64]
+    above: NDArray[np.float32]
+    row: NDArray[np.float32]
+    sums: NDArray[np.float32]
+    work: NDArray[np.float32]
+    fit: NDArray[np.float32]
+    features: NDArray[np.float32]
+    missed: NDArray[np.float32]
+    centres: NDArray[np.float32]
+    scales: NDArray[np.float32]
+    inverse: NDArray[np.float32]
+    bias: NDArray[np.int32]
+    lines: NDArray[np.uint32]
+    contexts: NDArray[np.int64]
+    slots: NDArray[np.int64]
+    histories: NDArray[np.int32]
+    history_rows: NDArray[np.int64]
+    history_maps: NDArray[np.uint32]
+    history_cells: NDArray[np.int64]
+    seen: NDArray[np.uint32]
+    inputs: NDArray[np.int32]
+    weights: NDArray[np.int32]
+    final_weights: NDArray[np.int32]
+    finals: NDArray[np.int32]
+    rows: NDArray[np.int64]
+    set_p: NDArray[np.int64]
+    refiner: NDArray[np.int32]
+    refined: NDArray[np.int64]
+    seen_samples: NDArray[np.int64]
+
+
+def table_bits(samples: int) -> tuple[int, int]:
+    """Bits of a line's number in the table of contexts, and of a row's in the value histories."""
+    size = max(samples, 1).bit_length()
+    return max(8, min(size - 1, 18)), max(6, min(size - 2, 16))
+
+
+def memory_needed(samples: int, width: int) -> int:
+    """Bytes of memory, about, that the coder of a plane takes."""
+    line_bits, history_bits = table_bits(samples)
+    blocks = -(-width // BLOCK) + 2
+    fixed = 4 * (sum(SET_ROWS) * INPUTS + REFINERS * REFINE_STEPS) + (1 << 21)
+    return fixed + (64 << line_bits) + (32 * HISTORIES << history_bits) + 4 * HORIZONS * blocks * FEATURES**2
+
+
+def new_model(width: int, samples: int, references: int, largest: int) -> PlaneModel:
+    """Coder of planes of a width; ``samples`` is how many there will be in all, ``largest`` their largest value."""
+    line_bits, history_bits = table_bits(samples)
+    blocks = -(-width // BLOCK)
+    keys = 65536 if references == 2 else 256 if references else 1
+    weights = np.zeros((sum(SET_ROWS), INPUTS), np.int32)
+    weights[:, :PREDICTORS] = 65536 // PREDICTORS
+    weights[:, PREDICTORS : PREDICTORS + CONTEXTS] = 10000
+    final_weights = np.full((NODE_CLASSES, FINALS), 65536 // SETS, np.int32)
+    final_weights[:, SETS:] = 0
+    lines = np.zeros((LINE << line_bits) + LINE, np.uint32)
+    skip = (-lines.ctypes.data % 64) // 4
+    return PlaneModel(
+        fixed=np.array([*SHAPES[references], references, largest, width], np.int64),
+        above=np.zeros((HORIZONS, blocks + 2, FEATURES, FEATURES), np.float32),
+        row=np.zeros((HORIZONS, FEATURES, FEATURES), np.float32),
+        sums=np.zeros((FEATURES, FEATURES), np.float32),
+        work=np.zeros((FEATURES, FEATURES), np.float32),
+        fit=np.zeros((FEATURES, HORIZONS), np.float32),
+        features=np.zeros(FEATURES, np.float32),
+        missed=np.zeros((PREDICTORS, 2, width + 2 * SIDE), np.float32),
+        centres=np.zeros(PREDICTORS, np.float32),
+        scales=np.zeros(PREDICTORS, np.float32),
+        inverse=np.zeros(PREDICTORS, np.float32),
+        bias=np.zeros((256, 2), np.int32),
+        lines=lines[skip : skip + (LINE << line_bits)],
+        contexts=np.zeros(CONTEXTS, np.int64),
+        slots=np.zeros(CONTEXTS, np.int64),
+        histories=np.zeros((HISTORIES, 1 << history_bits, HISTORY_VALUES), np.int32),
+        history_rows=np.zeros(HISTORIES, np.int64),
+        history_maps=np.full(HISTORY_CELLS, np.uint32(1 << 31), np.uint32),
+        history_cells=np.zeros(HISTORIES + 1, np.int64),
+        seen=np.zeros((keys if largest < 256 else 1, 10), np.uint32),
+        inputs=np.zeros(INPUTS, np.int32),
+        weights=weights.ravel(),
+        final_weights=final_weights.ravel(),
+        finals=np.zeros(FINALS, np.int32),
+        rows=np.zeros(SETS, np.int64),
+        set_p=np.zeros(SETS, np.int64),
+        refiner=np.zeros(REFINERS * REFINE_STEPS, np.int32),
+        refined=np.zeros(3, np.int64),
+        seen_samples=np.zeros(1, np.int64),
+    )
