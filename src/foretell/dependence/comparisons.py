@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm, t
 
 from foretell.dependence.encoding import encode
-from foretell.dependence.graph import DependencyGraph
+from foretell.dependence.graph import DependencyGraph, time_axis
 from foretell.dependence.inequalities import check_delta
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ def compare_intervals(
     *,
     columns: Sequence[Any] = (),
     times: Any = None,
-    horizon: float = 0.0,
+    horizon: Any = 0.0,
     graph: DependencyGraph | None = None,
     confidence: float = 0.95,
     seed: int = 0,
@@ -57,8 +57,8 @@ def compare_intervals(
         Identifiers; one column gives cluster-robust errors, several give multi-way ones.
     times : array_like, shape (n,), optional
         Times, for Newey-West errors and the moving-block bootstrap.
-    horizon : float
-        How many time steps dependence reaches.
+    horizon : number or timedelta64
+        How far in time dependence reaches.
     graph : DependencyGraph, optional
         For errors that sum over dependent pairs, where there are no columns and no times.
     confidence : float
@@ -75,8 +75,9 @@ def compare_intervals(
         rows.append(_cluster_robust(estimate, influence, codes, delta))
         rows.append(_block_bootstrap(estimate, influence, codes, delta, rng, resamples))
     if times is not None and len(influence) > 2:
-        order = np.argsort(np.asarray(times), kind="stable")
-        lags = _steps_within(np.asarray(times)[order], horizon)
+        axis, reach = time_axis(times, horizon)
+        order = np.argsort(axis, kind="stable")
+        lags = _steps_within(axis[order], reach)
         rows.append(_newey_west(estimate, influence[order], lags, delta))
         rows.append(_moving_blocks(estimate, influence[order], lags + 1, delta, rng, resamples))
     if not codes and times is None and graph is not None:
@@ -129,9 +130,8 @@ def _block_bootstrap(
     return Comparison("block bootstrap", estimate + float(low), estimate + float(high), "clusters are exchangeable")
 
 
-def _steps_within(times: Any, horizon: float) -> int:
+def _steps_within(values: Floats, horizon: float) -> int:
     """Largest number of items that lie within the horizon after an item."""
-    values = times.astype(float) if times.dtype.kind != "M" else (times - times[0]) / np.timedelta64(1, "us")
     ends = np.searchsorted(values, values + horizon, side="right") - 1
     return int(min((ends - np.arange(values.size)).max(), values.size - 2))
 

@@ -50,7 +50,7 @@ class ForestApproximation:
     bags : ndarray of int, shape (n,)
         Bag of each item.
     parents : ndarray of int, shape (number of bags,)
-        Parent of each bag in the rooted forest, -1 for roots.
+        Parent of each bag in the forest, -1 for roots, which are the smallest bags of their trees.
     """
 
     graph: DependencyGraph = field(repr=False)
@@ -300,7 +300,20 @@ def _tidy(
     names, numbered = np.unique(bags, return_inverse=True)
     above = parents[names]
     above = np.where(above >= 0, np.searchsorted(names, above), -1)
-    return ForestApproximation(graph, weights, value, lower, numbered.ravel(), above)
+    numbered = numbered.ravel()
+    above = _rooted_at_smallest(above, np.bincount(numbered, weights, minlength=names.size).astype(np.float64))
+    return ForestApproximation(graph, weights, value, lower, numbered, above)
+
+
+def _rooted_at_smallest(parents: Integers, sizes: Floats) -> Integers:
+    """Turn the edges of each tree so that its smallest bag is the root."""
+    below = np.flatnonzero(parents >= 0)
+    tree = roots_of(parents)
+    order = np.lexsort((sizes, tree))
+    roots = order[np.r_[True, np.diff(tree[order]) > 0]]
+    forest = DependencyGraph(parents.size, np.column_stack([below, parents[below]]))
+    _, _, source = layers.breadth_first(forest.parts, roots)
+    return np.asarray(source)
 
 
 def forest_lower_bounds(graph: DependencyGraph, weights: Floats) -> Floats:

@@ -208,7 +208,7 @@ class DependencyGraph:
         within : array_like, shape (n,), optional
             Groups (videos, patients, ...); items of different groups do not depend.
         """
-        seconds, reach = _time_axis(times, horizon)
+        seconds, reach = time_axis(times, horizon)
         codes = np.zeros(seconds.size, dtype=np.int64) if within is None else encode(within, name="within")
         if codes.size != seconds.size:
             raise DependenceError(f"{seconds.size} times and {codes.size} groups", "give one of each per item")
@@ -491,7 +491,7 @@ def _upper_pairs(graph: DependencyGraph) -> Indices:
     return np.column_stack([rows[kept], graph.indices[kept]])
 
 
-def _time_axis(times: Any, horizon: Any) -> tuple[NDArray[np.float64], float]:
+def time_axis(times: Any, horizon: Any) -> tuple[NDArray[np.float64], float]:
     """Times and horizon as plain numbers of one unit."""
     column = np.asarray(times)
     if column.dtype.kind == "O":
