@@ -34,7 +34,9 @@ def continued(
     prompts = prompts_of(model, count)
     speculation = Speculation(model, drafter, count, LENGTH + 40, costs)
     out: list[list[int]] = [[] for _ in prompts]
-    for stream, rows in generate_rows(speculation, prompts, sampling, LENGTH, size):
+    for stream, prompt in enumerate(prompts):
+        speculation.read(stream, prompt)
+    for stream, rows in generate_rows(speculation, sampling, LENGTH, size):
         out[stream] += rows
     return out, speculation
 

@@ -22,6 +22,7 @@ COMMANDS = {
     "cat": "write a range of the original to standard output",
     "bound": "give a metric of dependent items its interval",
     "weigh": "weigh pairs that share objects",
+    "draft": "train drafts for a language model, and measure them",
     "generate": "answer a prompt with a language model",
     "spans": "extract entities and triggers by what their labels mean",
     "models": "list, fetch and describe language models",

@@ -1,25 +1,109 @@
-"""Drafters by name."""
+"""Drafters by name, and the making of new ones."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
 from foretell.drafts.base import Drafter, NoDrafter
+from foretell.drafts.config import ARCHITECTURES, config_for
 from foretell.drafts.lookup import LookupDrafter
-from foretell.errors import UsageError
+from foretell.errors import ModelError, UsageError
 from foretell.models.decoder import Decoder
 
 CHOICES = ("auto", "none", "lookup")
 
 
 def new_drafter(name: str, target: Decoder) -> Drafter:
-    """Drafter of a name for a target.
+    """Drafter of a name, or of a folder with a trained draft, for a target.
 
     Raises
     ------
     UsageError
         If there is none of that name.
+    ModelError
+        If the folder's draft is damaged or serves another target.
     """
     if name == "none":
         return NoDrafter()
     if name in ("auto", "lookup"):
         return LookupDrafter()
-    raise UsageError(f"no draft is called {name!r}; there are {', '.join(CHOICES)}")
+    if not Path(name).is_dir():
+        raise UsageError(
+            f"no draft is called {name!r}; there are {', '.join(CHOICES)}, and folders with trained drafts"
+        )
+    _need_torch()
+    from foretell.drafts.checkpoint import load_draft
+    from foretell.drafts.neural import NeuralDrafter
+
+    return NeuralDrafter(load_draft(Path(name), target))
+
+
+def _need_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ImportError as error:
+        raise ModelError("trained drafts need PyTorch", "pip install 'foretell[torch]'") from error
+
+
+def train_drafter(
+    target: Decoder,
+    documents: Sequence[bytes],
+    folder: Path,
+    *,
+    architecture: str = "prism",
+    steps: int = 2000,
+    batch: int = 8,
+    length: int = 256,
+    seed: int = 0,
+    draft_rows: int | None = None,
+    modules: int | None = None,
+    device: str = "cpu",
+    computing: Callable[[int, int], None] | None = None,
+    training: Callable[[int, int, float], None] | None = None,
+) -> None:
+    """Compute a target's features of some documents, train a draft on them and keep both in a folder.
+
+    Stopped at any time, the same call goes on where it was.
+
+    Parameters
+    ----------
+    documents : sequence of bytes
+        Texts like those that will be drafted: the target's own answers, or what archives hold.
+    folder : Path
+        Gets the draft, ``log.csv`` and a folder ``features``, which may be removed afterwards.
+    draft_rows : int, optional
+        Draft only the most frequent tokens of the documents.
+    computing, training : callable, optional
+        Called with what is done and what is to do, while features are computed and while the draft is trained.
+
+    Raises
+    ------
+    UsageError
+        If the architecture is unknown, no document is long enough, or the folder holds something else.
+    """
+    if architecture not in ARCHITECTURES:
+        raise UsageError(f"no architecture is called {architecture!r}; there are {', '.join(ARCHITECTURES)}")
+    _need_torch()
+    import torch
+
+    from foretell.drafts.features import compute_features, cut_texts
+    from foretell.drafts.networks import new_network
+    from foretell.drafts.networks.base import target_tables
+    from foretell.drafts.networks.eagle3 import Eagle3Network
+    from foretell.drafts.recipes import RECIPES
+    from foretell.drafts.training import Schedule, train
+
+    texts = list(cut_texts(target, documents, length))
+    config = config_for(target, architecture, draft_rows=draft_rows, modules=modules)
+    features = compute_features(target, texts, config.taps, folder / "features", computing)
+    torch.manual_seed(seed)
+    network = new_network(config, target_tables(target))
+    counts = np.bincount(features.tokens.ravel(), minlength=config.rows)
+    frequent = np.sort(np.argsort(-counts, kind="stable")[: config.draft_rows])
+    network.drafted.copy_(torch.from_numpy(frequent))
+    if isinstance(network, Eagle3Network):
+        network.use_target_head()
+    train(network, RECIPES[architecture], features, Schedule(steps, batch, seed), folder, device, training)

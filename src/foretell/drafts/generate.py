@@ -42,26 +42,20 @@ class _Turns:
 
 
 def generate_rows(
-    speculation: Speculation,
-    prompts: Sequence[NDArray[np.int32]],
-    sampling: Sampling,
-    most: int,
-    size: TreeSize = DEFAULT_SIZE,
+    speculation: Speculation, sampling: Sampling, most: int, size: TreeSize = DEFAULT_SIZE
 ) -> Iterator[tuple[int, list[int]]]:
-    """Continue several prompts side by side, each in its own stream.
+    """Continue what the streams have read, side by side, by at most ``most`` tokens each.
 
     Yields
     ------
     stream : int
-        Which prompt goes on.
+        Which stream goes on.
     rows : list of int
         The rows of the vocabulary that it goes on with, one or more; the last of a stream may be a special token.
     """
-    target = speculation.target
-    for stream, prompt in enumerate(prompts):
-        speculation.read(stream, prompt)
-    turns = _Turns(Sampler(target, sampling), [p.size for p in prompts], most, target.tokens)
-    active = list(range(len(prompts))) if most > 0 else []
+    target, lengths = speculation.target, (speculation.used + 1).tolist()
+    turns = _Turns(Sampler(target, sampling), lengths, most, target.tokens)
+    active = list(range(len(lengths))) if most > 0 else []
     while active:
         yield from zip(active, speculation.round(active, turns, size), strict=True)
         active = [stream for stream in active if turns.open[stream]]
@@ -86,7 +80,8 @@ class Generation:
         self, speculation: Speculation, prompt: NDArray[np.int32], sampling: Sampling, most: int, stop: Sequence[str]
     ) -> None:
         self._speculation = speculation
-        self._rows = generate_rows(speculation, [prompt], sampling, most)
+        speculation.read(0, prompt)
+        self._rows = generate_rows(speculation, sampling, most)
         self._stop = [mark for mark in stop if mark]
         self.text = ""
         self.tokens = 0
