@@ -3,9 +3,10 @@
     python benchmarks/spans_cost.py --labels 3 7 18 40 [--threads 2]
 
 Both models, on the same encoder, train on the same batches and predict the same sentences of about 25 words, in turns,
-in one process; the least of ``--repeats`` times counts. Training is forward, backward and the optimizer's step.
-Prediction includes tokenizing, decoding and, once per call, the encoding of the labels. Weights are untrained, which
-does not change the time. Rows go to ``benchmarks/results/spans_cost.json``.
+in one process; the least of ``--repeats`` times counts. Times are processor time of all threads (on a GPU: wall time),
+so that other work on the machine matters less; wall time is in the rows too. Training is forward, backward and the
+optimizer's step. Prediction includes tokenizing, decoding and, once per call, the encoding of the labels. Weights are
+untrained, which does not change the time. Rows go to ``benchmarks/results/spans_cost.json``.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,42 +49,50 @@ def gold(texts: list[str], labels: dict[str, str]) -> list[Document]:
     return [Document(text, (Span(0, len(text.split()[0]), names[i % len(names)]),)) for i, text in enumerate(texts)]
 
 
-def train_seconds(extractor: SpanExtractor, documents: list[Document], labels: dict[str, str]) -> float:
+def train(extractor: SpanExtractor, documents: list[Document], labels: dict[str, str]) -> None:
+    """One epoch in batches of 16."""
     tokenizer = extractor._fitted()
     examples = examples_of(documents, list(labels), tokenizer, extractor.settings)
     batch = batch_labels(labels, range(len(labels)), tokenizer, extractor.settings)
     one = Training(epochs=1, batch_size=16, learning_rate=0.0)
-    steps = train_epochs(
-        extractor._module, examples, batch, tokenizer, extractor.settings, one, torch.device(extractor._device())
-    )
-    return next(steps)[2] / len(documents)
+    next(train_epochs(extractor._module, examples, batch, tokenizer, extractor.settings, one, extractor._device()))
 
 
-def predict_seconds(extractor: SpanExtractor, texts: list[str], labels: dict[str, str]) -> float:
-    begin = time.perf_counter()
-    extractor.predict(texts, labels)
-    return (time.perf_counter() - begin) / len(texts)
+def predict(extractor: SpanExtractor, documents: list[Document], labels: dict[str, str]) -> None:
+    extractor.predict(documents, labels)
+
+
+def timed(function: Callable[..., None], *arguments: Any) -> tuple[float, float]:
+    """Seconds per document: what is compared, and wall time."""
+    gpu = arguments[0]._device().type == "cuda"
+    begin, used = time.perf_counter(), time.process_time()
+    function(*arguments)
+    if gpu:
+        torch.cuda.synchronize()
+    wall = (time.perf_counter() - begin) / len(arguments[1])
+    return wall if gpu else (time.process_time() - used) / len(arguments[1]), wall
 
 
 def measure(count: int, args: argparse.Namespace) -> dict[str, Any]:
     labels = labels_of(count)
-    texts = sentences(args.sentences)
-    documents = gold(texts, labels)
+    documents = gold(sentences(args.sentences), labels)
     extractors = {}
     for name, settings in SETTINGS.items():
         extractors[name] = SpanExtractor(args.encoder, settings=settings, device=args.device)
         extractors[name]._prepare(documents, labels)
         extractors[name]._module.to(extractors[name]._device())
-        train_seconds(extractors[name], documents[:2], labels)
-    row: dict[str, Any] = {"labels": count, "sentences": len(texts), "repeats": args.repeats}
-    for what, function, items in (("train", train_seconds, documents), ("predict", predict_seconds, texts)):
-        times: dict[str, list[float]] = {name: [] for name in extractors}
+        train(extractors[name], documents[:2], labels)
+    row: dict[str, Any] = {"labels": count, "sentences": len(documents), "repeats": args.repeats}
+    for what, function in (("train", train), ("predict", predict)):
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in extractors}
         for _ in range(args.repeats):
             for name, extractor in extractors.items():
-                times[name].append(function(extractor, items, labels))  # type: ignore[operator]
-        lear, mrc = min(times["lear"]), min(times["bert-mrc"])
-        row |= {f"{what}_lear_ms": 1000 * lear, f"{what}_mrc_ms": 1000 * mrc, f"{what}_less": 1 - lear / mrc}
-    row["lear_sentences_per_second"] = 1000 / row["predict_lear_ms"]
+                times[name].append(timed(function, extractor, documents, labels))
+        for name, short in (("lear", "lear"), ("bert-mrc", "mrc")):
+            row[f"{what}_{short}_ms"], row[f"{what}_{short}_wall_ms"] = (
+                1000 * min(pair[i] for pair in times[name]) for i in range(2)
+            )
+        row[f"{what}_less"] = 1 - row[f"{what}_lear_ms"] / row[f"{what}_mrc_ms"]
     return row | {"encoder": args.encoder, "threads": torch.get_num_threads(), "device": args.device}
 
 
@@ -97,7 +107,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    print("milliseconds per sentence")
+    print("milliseconds of processor time per sentence")
     print(f"{'labels':>6} {'train LEAR':>10} {'MRC':>8} {'less':>6} {'predict LEAR':>12} {'MRC':>8} {'less':>6}")
     for count in args.labels:
         row = measure(count, args)

@@ -30,14 +30,19 @@ if TYPE_CHECKING:
         UnsupportedVersionError,
         VerificationError,
     )
+    from foretell.spans.document import Document, Span
+    from foretell.spans.extractor import SpanExtractor
 
 __all__ = [
     "ArchiveError",
     "CorruptArchiveError",
+    "Document",
     "ForetellError",
     "MemoryLimitError",
     "MissingModelError",
     "ModelError",
+    "Span",
+    "SpanExtractor",
     "UnsupportedVersionError",
     "VerificationError",
     "compress",
@@ -54,6 +59,9 @@ _HOMES = {
     "decompress": ("foretell.archive.unpack", "decompress"),
     "unpack_stream": ("foretell.archive.unpack", "unpack_stream"),
     "open": ("foretell.archive.seek", "open_archive"),
+    "Document": ("foretell.spans", "Document"),
+    "Span": ("foretell.spans", "Span"),
+    "SpanExtractor": ("foretell.spans", "SpanExtractor"),
     "generate": ("foretell.drafts.generate", "generate"),
 }
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from foretell.errors import ModelError
+
 if TYPE_CHECKING:
     from foretell.spans.document import Document, DocumentError, LostSpan, Span
     from foretell.spans.evaluation import SpanReport, evaluate_spans
@@ -44,4 +46,9 @@ def __getattr__(name: str) -> Any:
     """Import what is asked for only then: data formats and scores do not need torch."""
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ModelError("spans need torch and transformers", "pip install 'foretell[spans]'") from error

@@ -7,9 +7,10 @@ windows and decoders.
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -55,7 +56,13 @@ class _PairGraph(nn.Module):
         return self.head.head.at(hidden, rows)
 
 
-def export_onnx(extractor: SpanExtractor, folder: str | Path, labels: EncodedLabels | None = None) -> None:
+def export_onnx(
+    extractor: SpanExtractor,
+    folder: str | Path,
+    labels: EncodedLabels | None = None,
+    *,
+    dtype: Literal["float32", "int8"] = "float32",
+) -> None:
     """Write ``text.onnx``, for nested models ``pairs.onnx``, and what :class:`OnnxExtractor` needs beside them.
 
     Parameters
@@ -66,6 +73,9 @@ def export_onnx(extractor: SpanExtractor, folder: str | Path, labels: EncodedLab
         Made if need be.
     labels : EncodedLabels, optional
         Default: all that the extractor was trained with.
+    dtype : {"float32", "int8"}
+        How the text graph computes products of matrices: whole, or in 8 bits, which is faster, takes a quarter of the
+        bytes and changes probabilities a little.
 
     Raises
     ------
@@ -105,6 +115,8 @@ def export_onnx(extractor: SpanExtractor, folder: str | Path, labels: EncodedLab
             ("match",),
             {name: {0: count} for name in ("first", "last", "rows")},
         )
+    if dtype == "int8":
+        _quantize(target / "text.onnx")
     config = {"settings": extractor.settings.as_dict(), "names": encoded.names, "rows": code.rows.tolist()}
     (target / "onnx.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     tokenizer.save(target / "tokenizer.json")
@@ -118,7 +130,8 @@ def _export(
     outputs: Sequence[str],
     shapes: dict[str, Any],
 ) -> None:
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter's remarks on itself
         program = torch.onnx.export(
             graph.eval(),
             arguments,
@@ -130,6 +143,17 @@ def _export(
         )
     assert program is not None
     program.save(str(path), external_data=False)
+
+
+def _quantize(path: Path) -> None:
+    """Weights per channel in 7 bits, since processors without VNNI overflow with 8; activations as they come."""
+    quantization = _require("onnxruntime", "onnxruntime.quantization")
+    whole = path.with_suffix(".whole")
+    path.rename(whole)
+    quantization.quantize_dynamic(
+        whole, path, weight_type=quantization.QuantType.QInt8, per_channel=True, reduce_range=True
+    )
+    whole.unlink()
 
 
 class _OnnxModel:

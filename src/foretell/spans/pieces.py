@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -218,6 +219,7 @@ def _shapes(text: str, starts: Ints, ends: Ints, words: Ints) -> Ints:
     return shapes
 
 
+@lru_cache(maxsize=1 << 16)
 def word_shape(word: str) -> int:
     """Index into ``SHAPES`` of a word.
 
