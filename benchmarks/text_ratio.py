@@ -68,6 +68,12 @@ def rivals(data: bytes) -> dict[str, int]:
         optional["zstd -22"] = lambda: len(zstandard.ZstdCompressor(level=22).compress(data))
     except ImportError:
         pass
+    try:
+        import kanzi
+
+        optional["kanzi L9"] = lambda: len(kanzi.compress(data, 9))
+    except ImportError:
+        pass
     sizes |= {name: measure() for name, measure in optional.items()}
     for name, command in PROGRAMS.items():
         if shutil.which(command[0]):
