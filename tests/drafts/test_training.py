@@ -21,7 +21,7 @@ from foretell.drafts.checkpoint import load_draft, save_draft  # noqa: E402
 from foretell.drafts.config import ARCHITECTURES  # noqa: E402
 from foretell.drafts.drafters import new_drafter, train_drafter  # noqa: E402
 from foretell.drafts.evaluation import evaluate, step_acceptance  # noqa: E402
-from foretell.drafts.features import compute_features, cut_texts, load_features  # noqa: E402
+from foretell.drafts.features import _float_reader, compute_features, cut_texts, load_features  # noqa: E402
 from foretell.drafts.training import Schedule  # noqa: E402
 from foretell.errors import ModelError, UsageError  # noqa: E402
 
@@ -61,6 +61,9 @@ def test_features_stopped_and_taken_up_again_are_the_same(tmp_path: Path) -> Non
         load_features(tmp_path / "parts")
     again = compute_features(target, texts, (0,), tmp_path / "parts")
     assert np.array_equal(again.outputs, whole.outputs)
+    # On accelerators the weights are used as floats.
+    floats = _float_reader(target, whole.layers, "cpu")(np.stack(texts[:2]))
+    assert np.abs(floats - whole.outputs[:2]).mean() < 0.03 * np.abs(floats).mean()
     with pytest.raises(UsageError, match="other texts"):
         compute_features(target, texts[:-1], (0,), tmp_path / "parts")
     with pytest.raises(ModelError, match="lack layer 7"):

@@ -98,7 +98,7 @@ def train_drafter(
 
     texts = list(cut_texts(target, documents, length))
     config = config_for(target, architecture, draft_rows=draft_rows, modules=modules)
-    features = compute_features(target, texts, config.taps, folder / "features", computing)
+    features = compute_features(target, texts, config.taps, folder / "features", computing, device)
     torch.manual_seed(seed)
     network = new_network(config, target_tables(target))
     counts = np.bincount(features.tokens.ravel(), minlength=config.rows)

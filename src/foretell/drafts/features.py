@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from foretell.errors import ModelError, UsageError
 from foretell.models.decoder import Decoder
 
-_ABREAST = 4
+_ABREAST, _ABREAST_ON_DEVICE = 4, 32
 """Texts that go through the target together."""
+Read = Callable[[NDArray[np.int32]], NDArray[np.float32]]
+"""From texts (B, T) to the outputs of the wanted layers, (B, T, layers, D)."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ def compute_features(
     taps: tuple[int, ...],
     folder: Path,
     progress: Callable[[int, int], None] | None = None,
+    device: str = "cpu",
 ) -> Features:
     """Compute features into a folder, or go on where an earlier call was stopped.
 
@@ -77,6 +80,8 @@ def compute_features(
         Layers that the draft reads.
     progress : callable, optional
         Called with the number of texts done, and of all.
+    device : str
+        Where; other than on ``"cpu"`` the target's weights are used as floats.
 
     Raises
     ------
@@ -102,9 +107,11 @@ def compute_features(
         np.save(folder / "tokens.npy", tokens)
         done_file.write_text("0")
         known.write_text(json.dumps(settings))
-    for begin in range(int(done_file.read_text()), count, _ABREAST):
-        part = tokens[begin : begin + _ABREAST]
-        outputs[begin : begin + len(part)] = _outputs(target, part, layers)
+    read = _exact_reader(target, layers) if device == "cpu" else _float_reader(target, layers, device)
+    abreast = _ABREAST if device == "cpu" else _ABREAST_ON_DEVICE
+    for begin in range(int(done_file.read_text()), count, abreast):
+        part = tokens[begin : begin + abreast]
+        outputs[begin : begin + len(part)] = read(part)
         outputs.flush()
         done_file.write_text(str(begin + len(part)))
         if progress:
@@ -112,14 +119,32 @@ def compute_features(
     return load_features(folder)
 
 
-def _outputs(target: Decoder, texts: NDArray[np.int32], layers: tuple[int, ...]) -> NDArray[np.float32]:
-    count, length = texts.shape
-    cache, taps = target.new_cache(count, length), target.new_taps(layers, texts.size)
-    streams = np.repeat(np.arange(count, dtype=np.int32), length)
-    target.forward(texts.ravel(), streams, np.tile(np.arange(length, dtype=np.int32), count), cache, taps=taps)
-    by_layer = taps.values.reshape(len(layers), count, length, -1)
-    by_text: NDArray[np.float32] = by_layer.transpose(1, 2, 0, 3)
-    return by_text
+def _exact_reader(target: Decoder, layers: tuple[int, ...]) -> Read:
+    def read(texts: NDArray[np.int32]) -> NDArray[np.float32]:
+        count, length = texts.shape
+        cache, taps = target.new_cache(count, length), target.new_taps(layers, texts.size)
+        streams = np.repeat(np.arange(count, dtype=np.int32), length)
+        target.forward(texts.ravel(), streams, np.tile(np.arange(length, dtype=np.int32), count), cache, taps=taps)
+        by_layer = taps.values.reshape(len(layers), count, length, -1)
+        by_text: NDArray[np.float32] = by_layer.transpose(1, 2, 0, 3)
+        return by_text
+
+    return read
+
+
+def _float_reader(target: Decoder, layers: tuple[int, ...], device: str) -> Read:
+    import torch
+
+    from foretell.drafts.float_target import FloatTarget
+
+    model = FloatTarget(target).to(device)
+
+    def read(texts: NDArray[np.int32]) -> NDArray[np.float32]:
+        outputs, _ = model(torch.from_numpy(texts.astype(np.int64)).to(device))
+        found: NDArray[np.float32] = outputs[list(layers)].permute(1, 2, 0, 3).cpu().numpy()
+        return found
+
+    return read
 
 
 def load_features(folder: Path) -> Features:
