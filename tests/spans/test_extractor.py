@@ -156,6 +156,7 @@ def test_saved_extractors_predict_the_same(nested_extractor, tmp_path, dtype):
         assert again.predict(nested_documents()) == nested_extractor.predict(nested_documents())
     sizes = {p.name: p.stat().st_size for p in (tmp_path / dtype).iterdir()}
     assert set(sizes) == {"config.json", "model.safetensors", "tokenizer.json"}
+    assert len({p.stat().st_mode for p in (tmp_path / dtype).iterdir()}) == 1
 
 
 def test_damaged_folders_are_refused(nested_extractor, tmp_path):

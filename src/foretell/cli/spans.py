@@ -17,6 +17,7 @@ from foretell.errors import ForetellError
 
 if TYPE_CHECKING:
     from foretell.spans import Document, Span, SpanExtractor
+    from foretell.spans.extractor import EncodedLabels
 
 _FORMATS = ("conll", "brat", "jsonl", "spacy")
 
@@ -167,8 +168,8 @@ def _predict(args: argparse.Namespace) -> int:
         args.usage_error("brat writes two files per document; name a folder with -o")
     extractor = _load(args)
     labels = extractor.encode_labels(_described(args.labels))
-    with _Counter("documents", "documents", shown=not args.quiet) as bar:
-        found = _counted(_stream(extractor, labels, args), bar)
+    with _Counter("predicting", "pieces of words", shown=not args.quiet) as bar:
+        found = _stream(extractor, labels, args, bar)
         if args.to == "brat":
             _write_brat(found, Path(args.output), args.force, brat.annotation_lines)
             return 0
@@ -184,21 +185,15 @@ def _predict(args: argparse.Namespace) -> int:
     return 0
 
 
-def _stream(extractor: SpanExtractor, labels: Any, args: argparse.Namespace) -> Iterator[tuple[Document, list[Span]]]:
+def _stream(
+    extractor: SpanExtractor, labels: EncodedLabels, args: argparse.Namespace, bar: _Counter
+) -> Iterator[tuple[Document, list[Span]]]:
     from foretell.spans.sources import documents_in
 
-    documents = (
-        document
-        for path in args.files or [STANDARD]
-        for document in documents_in(path, by=args.by, encoding=args.encoding)
-    )
-    return extractor.stream(documents, labels, threshold=args.threshold, flat=args.flat, batch_size=args.batch_size)
-
-
-def _counted(found: Iterator[tuple[Document, list[Span]]], bar: _Counter) -> Iterator[tuple[Document, list[Span]]]:
-    for number, item in enumerate(found, 1):
-        yield item
-        bar(number)
+    paths = args.files or [STANDARD]
+    documents = (item for path in paths for item in documents_in(path, by=args.by, encoding=args.encoding))
+    options = {"threshold": args.threshold, "flat": args.flat, "batch_size": args.batch_size}
+    return extractor.stream(documents, labels, progress=bar, **options)
 
 
 def _write_brat(found: Iterator[tuple[Document, list[Span]]], folder: Path, force: bool, lines: Any) -> None:

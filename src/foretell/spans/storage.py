@@ -30,11 +30,14 @@ def save(folder: Path, config: dict[str, Any], state: dict[str, Tensor], dtype: 
         stored.update(_pack(name, tensor.detach().cpu().contiguous(), dtype))
     scratch = folder / f".model.{os.getpid()}.part"
     try:
-        save_file(stored, scratch)
-        os.replace(scratch, folder / "model.safetensors")
         text = json.dumps({"format": FORMAT, **config}, indent=1, ensure_ascii=False)
         scratch.write_text(text + "\n", encoding="utf-8")
+        mode = scratch.stat().st_mode
         os.replace(scratch, folder / "config.json")
+        save_file(stored, scratch)
+        # safetensors makes files that only their owner may read.
+        scratch.chmod(mode)
+        os.replace(scratch, folder / "model.safetensors")
     finally:
         scratch.unlink(missing_ok=True)
 
