@@ -17,6 +17,7 @@ from foretell.codecs.image.contexts import (
     count_histories,
     count_seen,
     fill_contexts,
+    find_histories,
     find_lines,
     learn_value,
     quantised,
@@ -59,7 +60,6 @@ from foretell.codecs.image.predict import (
 from foretell.codecs.image.tables import CLASSES, OFFSETS, REACH, STEPS, SURVIVAL, UNARY
 from foretell.compilation import compiled, inlined_late
 from foretell.entropy.binary import decode_bit, encode_bit
-from foretell.entropy.context_table import hash_pair
 from foretell.entropy.counters import map_update
 from foretell.entropy.logistic import SQUASH, STRETCH, STRETCH_LIMIT, squash
 from foretell.entropy.mixer import mix, refine, refine_update, train
@@ -80,6 +80,11 @@ CONFIDENCE = np.array([0] + [512 * n // (2 * n + 3) for n in range(1, 1024)], np
 """Weight, of 256, of what a context has seen n times."""
 COARSE_STRETCH = STRETCH[8::16].copy()
 """STRETCH for 12 bits, small enough to stay in the first cache."""
+
+_TAIL = 2048
+_OUTER = 65536 - _TAIL - 4096 - _TAIL
+TAIL_STRETCH = np.concatenate([STRETCH[:_TAIL], COARSE_STRETCH, STRETCH[-_TAIL:]])
+"""STRETCH for all of the smallest and largest probabilities, and every sixteenth of the others between them."""
 
 SAMPLE_BYTES: Final = 96
 """Most bytes that coding one sample can write."""
@@ -104,7 +109,10 @@ def smooth_inputs(model: PlaneModel, low: int, threshold: int, high: int) -> int
         p = (middle - upper) / total if total > _ZERO else _F(0.5)
         if flip:
             p = _ONE - p
-        model.inputs[k] = STRETCH[np.uintp(min(max(np.int64(p * _F(65536)), _LEAST_P), _MOST_P))]
+        place = min(max(np.int64(p * _F(65536)), _LEAST_P), _MOST_P)
+        inner = (place >> 4) + _TAIL
+        outer = place if place < _TAIL else place - _OUTER
+        model.inputs[k] = TAIL_STRETCH[np.uintp(inner if _TAIL <= place < 65536 - _TAIL else outer)]
     prior: int = (np.int64(model.inputs[CENTRE]) * 2 + model.inputs[FAST] + model.inputs[SLOW]) >> 2
     return prior
 
@@ -153,7 +161,7 @@ def learn_decision(model: PlaneModel, entry: int, kind: int, p_mixed: int, bit: 
     for k in range(SETS):
         train(model.weights, model.rows[k] * INPUTS, model.inputs, (bit << 16) - model.set_p[k], rate)
     train(model.final_weights, kind * FINALS, model.finals, (bit << 16) - p_mixed, _FINAL_RATE)
-    for k in range(3):
+    for k in range(2):
         refine_update(model.refiner, model.refined[k], bit, _REFINE_SHIFT)
 
 
@@ -220,13 +228,11 @@ def code_sample(
         rows[4] = SET_STARTS[4] + kind * 8 + max(abs(q_slow - 8), abs(q_simple - 8))
         x_mixed = mixed(model, kind)
         p_mixed = np.int64(squash(x_mixed))
-        p = 2 * p_mixed + 4
-        p += 2 * refine(model.refiner, REFINE_STARTS[0] + node * CLASSES + scale, x_mixed, model.refined, 0)
-        by_value = hash_pair(node, hash_pair(c_first, c_second + middle)) & 0xFFFF
-        p += 2 * refine(model.refiner, REFINE_STARTS[1] + by_value, x_mixed, model.refined, 1)
-        by_error = hash_pair(node, q_west << 20 | (picture.first_error[y, x] + 70000)) & 0xFFFF
-        p += 2 * refine(model.refiner, REFINE_STARTS[2] + by_error, x_mixed, model.refined, 2)
-        p = min(max(p >> 3, 1), 65535)
+        p = 2 * p_mixed + 2
+        p += refine(model.refiner, REFINE_STARTS[0] + node * CLASSES + scale, x_mixed, model.refined, 0)
+        by_error = kind * 256 + q_west * 16 + q_first
+        p += refine(model.refiner, REFINE_STARTS[1] + by_error, x_mixed, model.refined, 1)
+        p = min(max(p >> 2, 1), 65535)
         if decoding:
             bit = decode_bit(coder, code, p)
         else:
@@ -276,6 +282,7 @@ def code_rows(
             x = column + SIDE
             if column % BLOCK == 0:
                 solve_block(model.above, model.row, column // BLOCK, n, model.work, model.fit)
+            find_histories(model, picture, y, x)
             base = gather(model, picture, y, x)
             predict(model, picture, base, y, x)
             measure(model, now, x)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.codecs.image.hints import prefetch
 from foretell.codecs.image.model import CONTEXTS, HISTORIES, HISTORY_VALUES, LARGEST, LINE, REFERENCES, PlaneModel
 from foretell.codecs.image.planes import Picture
 from foretell.codecs.image.predict import CENTRE, FAST, FIRST_SIMPLE, SLOW
@@ -60,36 +61,40 @@ def fill_contexts(
     d_simple = quantised(np.int64(centres[FIRST_SIMPLE]) - middle)
     q_first, q_second = quantised(e_first), quantised(e_second)
     c = model.contexts
-    c[0] = scale * 8 + part
+    c[0] = (scale * 8 + part) * 16 + d_simple
     c[1] = (quantised(e_w) | quantised(e_n) << 4) * 40 + coarse
     c[2] = hash_pair(e_first + 70000, e_second + 70000)
     c[3] = (q_first | q_second << 4 | quantised(e_w + e_n) << 8) * 40 + coarse
     c[4] = texture * 40 + coarse
-    c[5] = (quantised(west - north) | d_simple << 4) * 40 + coarse
-    c[6] = hash_pair(middle, hash_pair(c_first, c_second))
-    c[7] = hash_pair(hash_pair(west, north), c_first)
-    c[8] = (quantised(error[y - 1, x - 1]) | quantised(error[y - 1, x + 1]) << 4) * 256 + (
-        quantised(e_w) | quantised(e_n) << 4
-    )
-    c[9] = (d_fast | d_slow << 4) * 640 + d_simple * 40 + coarse
-    c[10] = (quantised(northeast - north) | quantised(north - northwest) << 4) * 256 + (
+    c[5] = hash_pair(middle, hash_pair(c_first, c_second))
+    c[6] = hash_pair(hash_pair(west, north), c_first)
+    c[7] = (d_fast | d_slow << 4) * 640 + d_simple * 40 + coarse
+    c[8] = (quantised(northeast - north) | quantised(north - northwest) << 4) * 256 + (
         quantised(west - northwest) | quantised(west - own[y, x - 2]) << 4
     )
-    c[11] = hash_pair(np.int64(centres[FAST] * np.float32(2)), np.int64(centres[FIRST_SIMPLE]))
-    c[12] = hash_pair(hash_pair(west, middle), c_first)
     if model.fixed[REFERENCES] > 0:
-        c[13] = (quantised(first[y, x + 1] - c_first) | quantised(first[y + 1, x] - c_first) << 4) * 256 + (
+        c[9] = (quantised(first[y, x + 1] - c_first) | quantised(first[y + 1, x] - c_first) << 4) * 256 + (
             quantised(c_first - first[y, x - 1]) | quantised(c_first - first[y - 1, x]) << 4
         )
     else:
-        c[13] = hash_pair(west, hash_pair(north, northwest))
+        c[9] = hash_pair(west, hash_pair(north, northwest))
     for k in range(CONTEXTS):
         c[k] = hash_pair(c[k] & 0xFFFFFFFF, k)
+
+
+@inlined_late
+def find_histories(model: PlaneModel, picture: Picture, y: int, x: int) -> None:
+    """Choose the histories of a sample."""
+    own = picture.own
+    west, north, northwest, northeast = own[y, x - 1], own[y - 1, x], own[y - 1, x - 1], own[y - 1, x + 1]
+    c_first, c_second = picture.first[y, x], picture.second[y, x]
     rows = model.history_rows
     shift = 32 - _bits(model.histories.shape[1])
     rows[0] = hash_pair(c_first, c_second) >> shift
     rows[1] = hash_pair(hash_pair(west, north), c_first) >> shift
     rows[2] = hash_pair(hash_pair(hash_pair(west, north), hash_pair(northwest, northeast)), c_first + c_second) >> shift
+    for k in range(HISTORIES):
+        prefetch(model.histories[k], rows[k] * HISTORY_VALUES)
 
 
 @inlined_late
@@ -108,11 +113,13 @@ def find_lines(model: PlaneModel, salt: int) -> None:
     mask = lines.size // LINE - 1
     for k in range(CONTEXTS):
         h = hash_pair(model.contexts[k], salt)
-        check = np.uint32(h | 1)
-        start = (h * 0x9E3779B1 >> 20) & mask
-        place = start * LINE
+        model.checks[k] = h | 1
+        model.slots[k] = ((h * 0x9E3779B1 >> 20) & mask) * LINE
+        prefetch(lines, model.slots[k])
+    for k in range(CONTEXTS):
+        check, place = np.uint32(model.checks[k]), model.slots[k]
         if lines[np.uintp(place)] != check:
-            other = (start ^ 1) * LINE
+            other = place ^ LINE
             if lines[np.uintp(other)] == check:
                 place = other
             else:
@@ -121,7 +128,7 @@ def find_lines(model: PlaneModel, salt: int) -> None:
                 lines[np.uintp(place)] = check
                 for i in range(1, LINE):
                     lines[np.uintp(place + i)] = 0
-        model.slots[k] = place
+            model.slots[k] = place
 
 
 @inlined_late
@@ -131,7 +138,7 @@ def count_histories(model: PlaneModel, low: int, threshold: int, high: int, wide
         row = model.history_rows[k]
         below = above = 0
         for i in range(HISTORY_VALUES):
-            value = model.histories[k, row, i] - 1
+            value = np.int64(model.histories[k, row, i]) - 1
             above += 1 if threshold <= value <= high else 0
             below += 1 if low <= value < threshold else 0
         model.history_cells[k] = ((k * 9 + below) * 9 + above) * 8 + wide
@@ -170,16 +177,17 @@ def _ones(bits: int) -> int:
 @inlined_late
 def learn_value(model: PlaneModel, key: int, value: int) -> None:
     """Put a value at the front of its histories and note that it was seen."""
+    tag = np.uint16((value + 1) & 0xFFFF)
     for k in range(HISTORIES):
         row = model.histories[k, model.history_rows[k]]
         place = HISTORY_VALUES - 1
         for i in range(HISTORY_VALUES):
-            if row[i] == value + 1:
+            if row[i] == tag:
                 place = i
                 break
         for i in range(place, 0, -1):
             row[i] = row[i - 1]
-        row[0] = value + 1
+        row[0] = tag
     if model.fixed[LARGEST] < 256:
         model.seen[key, value >> 5] |= np.uint32(1 << (value & 31))
 

@@ -1,7 +1,7 @@
 """DEFLATE as the zlib library writes it, so that files made with it can be made anew on any machine.
 
 Which bytes zlib produces depends on its level, strategy, memory level and window; libraries that stand in for it on
-some systems produce others. This is a description of zlib 1.x's behaviour in code: greedy (levels 1 to 3) or lazy (4 to 9)
+some systems produce others. This is zlib 1.x's behaviour in code: greedy (levels 1 to 3) or lazy (4 to 9)
 matching over hash chains, blocks of a fixed number of symbols, and its construction of Huffman
 codes (RFC 1951) with its way of breaking ties. Streams of level 0 are not made.
 """

@@ -13,7 +13,7 @@ from foretell.codecs.image.tables import CLASSES
 from foretell.entropy.mixer import REFINE_STEPS
 
 PREDICTORS = 8
-CONTEXTS = 14
+CONTEXTS = 10
 HISTORIES = 3
 HISTORY_VALUES = 8
 INPUTS = 32
@@ -27,8 +27,8 @@ SET_STARTS = tuple(sum(SET_ROWS[:k]) for k in range(SETS))
 FINALS = 8
 
 NODES = 1024
-REFINE_STARTS = (0, NODES * CLASSES, NODES * CLASSES + 65536)
-REFINERS = NODES * CLASSES + 2 * 65536
+REFINE_STARTS = (0, NODES * CLASSES)
+REFINERS = NODES * CLASSES + NODE_CLASSES * 256
 HISTORY_CELLS = (HISTORIES + 1) * 81 * 8
 
 # fields of PlaneModel.fixed
@@ -59,8 +59,9 @@ class PlaneModel(NamedTuple):
     bias: NDArray[np.int32]
     lines: NDArray[np.uint32]
     contexts: NDArray[np.int64]
+    checks: NDArray[np.int64]
     slots: NDArray[np.int64]
-    histories: NDArray[np.int32]
+    histories: NDArray[np.uint16]
     history_rows: NDArray[np.int64]
     history_maps: NDArray[np.uint32]
     history_cells: NDArray[np.int64]
@@ -87,7 +88,7 @@ def memory_needed(samples: int, width: int) -> int:
     line_bits, history_bits = table_bits(samples)
     blocks = -(-width // BLOCK) + 2
     fixed = 4 * (sum(SET_ROWS) * INPUTS + REFINERS * REFINE_STEPS) + (1 << 21)
-    return fixed + (64 << line_bits) + (32 * HISTORIES << history_bits) + 4 * HORIZONS * blocks * FEATURES**2
+    return fixed + (64 << line_bits) + (16 * HISTORIES << history_bits) + 4 * HORIZONS * blocks * FEATURES**2
 
 
 def new_model(width: int, samples: int, references: int, largest: int) -> PlaneModel:
@@ -117,8 +118,9 @@ def new_model(width: int, samples: int, references: int, largest: int) -> PlaneM
         bias=np.zeros((256, 2), np.int32),
         lines=lines[skip : skip + (LINE << line_bits)],
         contexts=np.zeros(CONTEXTS, np.int64),
+        checks=np.zeros(CONTEXTS, np.int64),
         slots=np.zeros(CONTEXTS, np.int64),
-        histories=np.zeros((HISTORIES, 1 << history_bits, HISTORY_VALUES), np.int32),
+        histories=np.zeros((HISTORIES, 1 << history_bits, HISTORY_VALUES), np.uint16),
         history_rows=np.zeros(HISTORIES, np.int64),
         history_maps=np.full(HISTORY_CELLS, np.uint32(1 << 31), np.uint32),
         history_cells=np.zeros(HISTORIES + 1, np.int64),
@@ -130,6 +132,6 @@ def new_model(width: int, samples: int, references: int, largest: int) -> PlaneM
         rows=np.zeros(SETS, np.int64),
         set_p=np.zeros(SETS, np.int64),
         refiner=np.zeros(REFINERS * REFINE_STEPS, np.int32),
-        refined=np.zeros(3, np.int64),
+        refined=np.zeros(2, np.int64),
         seen_samples=np.zeros(1, np.int64),
     )
