@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
@@ -225,7 +225,7 @@ def _encode_all(
 
 
 def _encode_parts(
-    fin: Readable, first: bytes, parts: list[Part], settings: Settings, tools: Toolbox, progress: Progress
+    fin: Readable, first: bytes, parts: Iterable[Part], settings: Settings, tools: Toolbox, progress: Progress
 ) -> Iterator[tuple[bytes, list[EncodedFrame]]]:
     """Parts of a picture file and their frames, in order, and whatever follows them."""
     waiting = first
@@ -237,11 +237,18 @@ def _encode_parts(
         data, waiting = waiting[:size], waiting[size:]
         return data
 
-    for part in parts:
+    left = deque(parts)
+    while left:
+        part = left[0]
         data = read(part.size or layout.MAX_FRAME)
-        if len(data) != part.size and (part.size or len(data) == layout.MAX_FRAME):
-            waiting = data + waiting
+        if part.unit and len(data) < part.size:
+            waiting, data = data[len(data) // part.unit * part.unit :], data[: len(data) // part.unit * part.unit]
+        elif len(data) != part.size and (part.size or len(data) == layout.MAX_FRAME):
+            waiting, data = data + waiting, b""
+        if not data:
             break
+        if not part.unit:
+            left.popleft()
         if part.layout:
             yield data, encode_picture_segment(data, part.layout, settings, tools, progress)
         else:

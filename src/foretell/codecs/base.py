@@ -11,6 +11,7 @@ REPEAT: Final = 1
 OCTETS: Final = 2
 TEXT: Final = 3
 IMAGE: Final = 4
+VIDEO: Final = 5
 AUDIO: Final = 6
 
 CODEC_NAMES: Final = {
@@ -19,11 +20,12 @@ CODEC_NAMES: Final = {
     OCTETS: "octets",
     TEXT: "text",
     IMAGE: "image",
+    VIDEO: "video",
     AUDIO: "audio",
 }
 
-CodecChoice = Literal["auto", "octets", "text", "image", "audio", "stored"]
-CODEC_CHOICES: Final[tuple[CodecChoice, ...]] = ("auto", "octets", "text", "image", "audio", "stored")
+CodecChoice = Literal["auto", "octets", "text", "image", "video", "audio", "stored"]
+CODEC_CHOICES: Final[tuple[CodecChoice, ...]] = ("auto", "octets", "text", "image", "video", "audio", "stored")
 
 DEFAULT_LEVEL: Final = 6
 DEFAULT_MODEL: Final = "smollm2-135m"
@@ -61,7 +63,7 @@ class Settings:
     ----------
     level : int
         1 (fast, no language model) to 9 (smallest).
-    codec : {"auto", "octets", "text", "image", "audio", "stored"}
+    codec : {"auto", "octets", "text", "image", "video", "audio", "stored"}
         ``auto`` looks at the data and keeps what is smallest.
     model : str
         Registry name or path of the language model for text.

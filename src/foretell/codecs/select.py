@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from foretell.codecs.base import IMAGE, OCTETS, REPEAT, STORED, TEXT, EncodedFrame, Settings
+from foretell.codecs.base import IMAGE, OCTETS, REPEAT, STORED, TEXT, VIDEO, EncodedFrame, Settings
 from foretell.codecs.detect import text_ranges
 from foretell.codecs.repeat import split_runs
-from foretell.codecs.toolbox import Toolbox, new_audio_codec, new_image_codec, telling
+from foretell.codecs.toolbox import Toolbox, new_audio_codec, new_image_codec, new_video_codec, telling
 from foretell.errors import VerificationError
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def encode_sound_segment(
 
 def find_picture_in(head: bytes, settings: Settings) -> list[Part]:
     """Parts of a stream that is a picture, from its first segment; none if it is not."""
-    if settings.codec not in ("auto", "image"):
+    if settings.codec not in ("auto", "image", "video"):
         return []
     from foretell.codecs.image.containers import parts_of
 
@@ -105,21 +105,31 @@ def encode_picture_segment(
     data: bytes, layout: PartLayout, settings: Settings, tools: Toolbox, progress: Progress | None = None
 ) -> list[EncodedFrame]:
     """As :func:`encode_segment`, for bytes that make up a picture as ``layout`` says."""
-    codec = new_image_codec()
-    codec.progress = progress
-    payload = codec.encode(data, layout)
+    payload, codec_id = _encode_picture(data, layout, progress)
     if payload is None:
         log.info("this file's picture cannot be coded as such; it is kept as other bytes")
     if payload is None or len(payload) >= len(data):
         pieces = [data[start : start + SEGMENT_BYTES] for start in range(0, len(data), SEGMENT_BYTES)]
         return [frame for piece in pieces for frame in encode_segment(piece, settings, tools, progress)]
-    frames = [EncodedFrame(len(data), IMAGE, payload)]
+    frames = [EncodedFrame(len(data), codec_id, payload)]
     # Drawings and tiny pictures may repeat themselves in ways that bytes tell better.
     if settings.codec == "auto" and (len(data) <= _SMALL_PICTURE or len(payload) * _FLAT_PICTURE < len(data)):
         frames = _smaller(frames, _code([data], OCTETS, tools))
     if settings.verify:
         verify(data, frames, tools)
     return frames
+
+
+def _encode_picture(data: bytes, layout: PartLayout, progress: Progress | None) -> tuple[bytes | None, int]:
+    from foretell.codecs.video.y4m import VideoLayout
+
+    if isinstance(layout, VideoLayout):
+        video = new_video_codec()
+        video.progress = progress
+        return video.encode(data, layout), VIDEO
+    image = new_image_codec()
+    image.progress = progress
+    return image.encode(data, layout), IMAGE
 
 
 def _stored(data: bytes) -> EncodedFrame:
@@ -143,7 +153,7 @@ def _encode(data: bytes, settings: Settings, tools: Toolbox, progress: Progress 
         return _encode_text(data, tools, progress)
     octets = _code([data], OCTETS, tools)
     if (
-        settings.codec in ("octets", "image", "audio")
+        settings.codec in ("octets", "image", "video", "audio")
         or settings.level == 1
         or _cost(octets) <= MODEL_COST + FRAME_COST
     ):

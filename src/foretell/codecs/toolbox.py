@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, cast
 
-from foretell.codecs.base import AUDIO, IMAGE, OCTETS, REPEAT, TEXT, FrameCodec
+from foretell.codecs.base import AUDIO, IMAGE, OCTETS, REPEAT, TEXT, VIDEO, FrameCodec
 from foretell.codecs.parallel import ParallelCodec
 from foretell.errors import CorruptArchiveError, ModelError
 from foretell.exact.threads import thread_count
@@ -15,6 +15,7 @@ from foretell.exact.threads import thread_count
 if TYPE_CHECKING:
     from foretell.codecs.audio.codec import AudioCodec
     from foretell.codecs.image.codec import ImageCodec
+    from foretell.codecs.video.codec import VideoCodec
     from foretell.models.decoder import Decoder
 
 
@@ -28,7 +29,7 @@ class TextFrameCodec(FrameCodec, Protocol):
 @contextlib.contextmanager
 def telling(codec: FrameCodec, progress: Callable[[int], None] | None) -> Iterator[None]:
     """Have a codec, if it can, call ``progress`` with the number of bytes that it has just done."""
-    slow = cast(TextFrameCodec, codec) if codec.id in (TEXT, IMAGE) else None
+    slow = cast(TextFrameCodec, codec) if codec.id in (TEXT, IMAGE, VIDEO) else None
     if slow:
         slow.progress = progress
     try:
@@ -98,6 +99,13 @@ def new_image_codec() -> ImageCodec:
     return ImageCodec()
 
 
+def new_video_codec() -> VideoCodec:
+    """Video codec."""
+    from foretell.codecs.video.codec import VideoCodec
+
+    return VideoCodec()
+
+
 # The last text codec is kept: concatenated archives mostly share a model, and so do files of one command.
 @lru_cache(maxsize=1)
 def _text_by_name(name: str, level: int) -> tuple[Decoder, TextFrameCodec]:
@@ -152,6 +160,8 @@ class Toolbox:
             return _new_octets(self.level)
         if codec_id == IMAGE:
             return new_image_codec()
+        if codec_id == VIDEO:
+            return new_video_codec()
         if codec_id == AUDIO:
             return ParallelCodec("audio", AUDIO, new_audio_codec(self.level))
         return _new_repeat() if codec_id == REPEAT else _new_stored()
@@ -169,5 +179,5 @@ class Toolbox:
 
     def batch_frames(self, codec_id: int) -> int:
         """Most frames that are worth decoding in one call."""
-        # A text or image frame fills all cores by itself; other codecs use one thread for each frame.
-        return 1 if codec_id in (TEXT, IMAGE) else thread_count()
+        # A frame of text, pictures or video fills all cores by itself; other codecs use one thread for each frame.
+        return 1 if codec_id in (TEXT, IMAGE, VIDEO) else thread_count()

@@ -10,25 +10,32 @@ from typing import Final
 from foretell.codecs.image import pnm
 from foretell.codecs.image.png import SIGNATURE, WholeFile
 from foretell.codecs.image.raster import Layout
+from foretell.codecs.video import y4m
+from foretell.codecs.video.y4m import VideoLayout
 
 BAND_BYTES: Final = 12 << 20
 """Most bytes of a raster that are one frame."""
+MOST_GROUP_BYTES: Final = 24 << 20
+MOST_GROUP_FRAMES: Final = 64
+"""Most frames of video that are one frame of an archive, the unit of seeking."""
 LEAST_BYTES: Final = 256
 """Rasters smaller than this are left to other codecs."""
 
 
-PartLayout = Layout | WholeFile
+PartLayout = Layout | WholeFile | VideoLayout
 
 
 @dataclass(frozen=True)
 class Part:
     """Next bytes of a stream, and how they make up a picture; ``layout`` is None for other bytes.
 
-    A ``size`` of 0 means all that is left.
+    A ``size`` of 0 means all that is left. With ``unit``, parts of the same kind follow to the end of the stream, and
+    the last may be smaller by whole units.
     """
 
     size: int
     layout: PartLayout | None = None
+    unit: int = 0
 
 
 Finder = Callable[[bytes], tuple[int, Layout] | None]
@@ -40,12 +47,22 @@ def parts_of(head: bytes) -> list[Part]:
     """Parts of a stream that begins with ``head``; none if it is no picture file that is known here."""
     if head.startswith(SIGNATURE):
         return [Part(0, WholeFile())]
+    if head.startswith(y4m.MAGIC) and (video := y4m.find(head)):
+        return _groups(*video)
     for magic, find in FINDERS:
         if head.startswith(magic) and (found := find(head)):
             offset, layout = found
             if layout.valid() and layout.size >= LEAST_BYTES and offset < len(head):
                 return [Part(offset)] * (offset > 0) + bands(layout)
     return []
+
+
+def _groups(offset: int, layout: VideoLayout) -> list[Part]:
+    """Line of a video file and its groups of frames; none if a frame is too large."""
+    if layout.frame_bytes > MOST_GROUP_BYTES:
+        return []
+    frames = min(MOST_GROUP_FRAMES, MOST_GROUP_BYTES // layout.frame_bytes)
+    return [Part(offset), Part(frames * layout.frame_bytes, layout, layout.frame_bytes)]
 
 
 def bands(layout: Layout) -> list[Part]:

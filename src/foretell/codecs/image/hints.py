@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 from llvmlite import ir
 from numba import types
@@ -10,8 +11,7 @@ from numba.extending import intrinsic
 
 
 @intrinsic
-def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
-    """Begin to load the element of an array, counted over all its dimensions, that is needed soon."""
+def _prefetch(typingctx: Any, array: Any, index: Any) -> Any:
     if not isinstance(array, types.Array) or not isinstance(index, types.Integer):
         return None
     signature = types.void(array, types.int64)
@@ -27,3 +27,7 @@ def prefetch(typingctx: Any, array: Any, index: Any) -> Any:
         return context.get_dummy_value()
 
     return signature, generate
+
+
+prefetch = cast(Callable[[Any, int], None], _prefetch)
+"""Begin to load the element of an array, counted over all its dimensions, that is needed soon."""

@@ -1,0 +1,1 @@
+"""Lossless coding of video: planes predicted from earlier frames as well."""
