@@ -1,0 +1,1 @@
+"""Sound: PCM samples and their containers, prediction, mixed distributions, coding."""

@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.audio.coding import new_coder
+from foretell.codecs.audio.coding import Coder, new_coder
 from foretell.codecs.audio.containers import find_sound
 from foretell.codecs.audio.kernel import ROOM, run
-from foretell.codecs.audio.mixture import new_mixture
+from foretell.codecs.audio.mixture import Mixture, new_mixture
 from foretell.codecs.audio.pcm import (
     MOST_CHANNELS,
     PcmFormat,
@@ -26,11 +26,12 @@ from foretell.codecs.audio.pcm import (
     integers_of,
     integers_of_floats,
 )
-from foretell.codecs.audio.prediction import new_predictors
-from foretell.codecs.audio.presets import PRESETS, plan_of, preset_of_level
+from foretell.codecs.audio.prediction import Predictors, new_predictors
+from foretell.codecs.audio.presets import PRESETS, Plan, plan_of, preset_of_level
 from foretell.codecs.audio.values import MOST_SPAN, MOST_VALUES, Values, find_values, pack_set, unpack_set
 from foretell.compilation import announce
 from foretell.entropy.binary import POSITION, finish, new_decoder, new_encoder
+from foretell.varint import decode_varint, encode_varint
 
 MOST_AROUND: Final = 1 << 12
 """Most bytes before and after the samples that a frame takes along."""
@@ -172,7 +173,10 @@ def _ends(samples: NDArray[np.int32]) -> list[int]:
     return [*range(step, samples.shape[0], step), samples.shape[0]]
 
 
-def _new_model(head: FrameHead):
+Model = tuple[NDArray[np.int32], int, int, Plan, Predictors, Mixture, Coder]
+
+
+def _new_model(head: FrameHead) -> Model:
     values, channels = head.values, head.form.channels
     plan = plan_of(PRESETS[head.preset], channels)
     spread = values.high - values.low + 1
@@ -186,15 +190,6 @@ def _new_model(head: FrameHead):
         new_mixture(plan, channels, spread),
         new_coder(plan, channels),
     )
-
-
-def _varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
 
 
 def _zigzag(value: int) -> int:
@@ -211,12 +206,12 @@ def pack_head(head: FrameHead) -> bytes:
     flags = head.preset | canonical * _CANONICAL | bool(table) * _TABLE | form.floating * _FLOAT
     kind = form.channels - 1 | (form.width - 1) << 5 | (not form.signed) << 7
     out = bytes([flags, kind, form.big_endian | head.float_bits << 1])
-    out += _varint(form.rate)
-    out += _varint(size) if canonical else _varint(len(head.before)) + head.before
-    out += _varint(len(head.after)) + head.after
-    out += _varint(values.step) + _varint(values.offset)
-    out += _varint(_zigzag(values.low)) + _varint(values.high - values.low)
-    return out + (_varint(len(table)) + table if table else b"")
+    out += encode_varint(form.rate)
+    out += encode_varint(size) if canonical else encode_varint(len(head.before)) + head.before
+    out += encode_varint(len(head.after)) + head.after
+    out += encode_varint(values.step) + encode_varint(values.offset)
+    out += encode_varint(_zigzag(values.low)) + encode_varint(values.high - values.low)
+    return out + (encode_varint(len(table)) + table if table else b"")
 
 
 class _Reader:
@@ -233,12 +228,7 @@ class _Reader:
         return self.data[self.at - size : self.at]
 
     def varint(self, most: int) -> int:
-        value = 0
-        for shift in range(0, 70, 7):
-            byte = self.take(1)[0]
-            value |= (byte & 127) << shift
-            if byte < 128:
-                break
+        value, self.at = decode_varint(self.data, self.at)
         if value > most:
             raise ValueError(f"an audio payload says {value} where {most} is the most")
         return value
@@ -267,7 +257,7 @@ def parse_head(payload: bytes) -> tuple[FrameHead, int]:
     low = folded >> 1 if folded & 1 == 0 else -(folded + 1 >> 1)
     high = low + reader.varint(0xFFFFFFFF)
     table = _parse_table(reader, low, high) if flags & _TABLE else np.zeros(0, np.int32)
-    if not 1 <= step or offset >= step or high > 0x7FFFFFFF:
+    if step < 1 or offset >= step or high > 0x7FFFFFFF:
         raise ValueError("an audio payload has values out of range")
     values = Values(offset, step, low, high, table)
     return FrameHead(preset, form, before, after, order >> 1, values, len(payload)), reader.at

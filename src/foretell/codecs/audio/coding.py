@@ -24,15 +24,17 @@ from foretell.entropy.mixer import REFINE_STEPS, mix, refine, refine_update, tra
 TREE = 16
 """Leaves of the tree of halvings; its nodes are 1 to 15."""
 NODES = 48
+"""Numbers of decisions: 1 to 15 in the tree, 16 to 27 and 28 to 39 outward, 40 to 47 halving what is left."""
+FIRST_HALVING = 40
 COUNTERS = 6
 SETS = 3
-SCALES = 64
+SCALES = 128
 """Classes of the reference scale."""
 _SET_ROWS = (NODES, SCALES * 4, 8 * NODES)
 _SET_STARTS = (0, _SET_ROWS[0], _SET_ROWS[0] + _SET_ROWS[1])
 _ROWS = sum(_SET_ROWS)
-COUNTER_CONTEXTS = 2048
-COUNTER_LIMIT = 255
+COUNTER_CONTEXTS = 288
+COUNTER_LIMIT = 1023
 REFERENCE_SCALE = 2
 FIRST = 1 << 31 | 3
 
@@ -89,7 +91,7 @@ def new_coder(plan: Plan, channels: int) -> Coder:
         np.zeros(COUNTERS, np.int64),
         weights.reshape(channels, -1),
         finals.reshape(channels, -1),
-        np.zeros((channels, 2 * NODES * SCALES * REFINE_STEPS), np.int32),
+        np.zeros((channels, NODES * SCALES * REFINE_STEPS), np.int32),
         np.zeros(inputs, np.int32),
         np.zeros(4, np.int32),
         np.zeros(SETS, np.int64),
@@ -110,14 +112,13 @@ def _level(z: float) -> int:
 
 
 @compiled
-def _octave(value: float) -> int:
-    """Quarter octaves of a positive value above 1/16, 0 to SCALES - 1."""
-    n = np.int64(value * 64.0)
+def _octave(scale: float) -> int:
+    """Class of a scale, four to an octave."""
+    n = np.int64(scale * 64.0)
     bits = 0
     while n >> bits > 7:
         bits += 1
-    n = min(max(bits * 4 + (n >> bits) - 4 + 4, 0), SCALES * 4)
-    return min(n, SCALES - 1)
+    return min(4 * bits + (n >> bits), SCALES - 1)
 
 
 @compiled
@@ -195,7 +196,7 @@ def _learn_bit(coder: Coder, channel: int, node: int, depth: int, bit: int, rate
         row = coder.rows[k] + (min(depth, 3) if k == 1 else node)
         error = (bit << 16) - squash(coder.finals[k])
         train(weights, row * inputs.size, inputs, error, rate)
-    train(coder.final_weights[channel], node * 4, coder.finals, (bit << 16) - coder.at[2], 6)
+    train(coder.final_weights[channel], node * 4, coder.finals, (bit << 16) - coder.at[2], 12)
     refine_update(coder.refiner[channel], coder.at[0], bit, 7)
     for i in range(COUNTERS):
         entry = coder.entries[i]
@@ -218,6 +219,45 @@ def _place(table: NDArray[np.int32], boundary: float, low: int, high: int) -> in
 
 
 @compiled
+def _next_cut(
+    node: int, depth: int, outward: int, reference: float, scale: float, table: NDArray[np.int32], low: int, high: int
+) -> tuple[int, int]:
+    """Where the next decision cuts (first value of the upper part), and its number."""
+    if node < TREE:
+        # Node number i of depth d cuts at the quantile (2 i + 1) / 2 ** (d + 1).
+        quantile = (2 * (node - (1 << depth)) + 1) * (TREE // 2 >> depth)
+        return _place(table, reference + scale * CUTS[quantile - 1], low, high), node
+    if outward != 0:
+        reach = CUTS[TREE - 2]
+        for _ in range(depth - 3):
+            reach = reach * 1.5
+        number = TREE + min(depth - 4, 11) + (12 if outward > 0 else 0)
+        return _place(table, reference + scale * (reach * outward), low, high), number
+    return (low + high + 1) >> 1, FIRST_HALVING + min(depth - 4, 7)
+
+
+@compiled
+def _edge(table: NDArray[np.int32], low: int, middle: int, high: int) -> tuple[int, float, int]:
+    """Least value of the upper part, the boundary below it, and the distance of the interval's ends."""
+    if table.size == 0:
+        return middle, np.float64(middle) - 0.5, high - low
+    least = np.int64(table[middle])
+    edge = 0.5 * (np.float64(table[middle - 1]) + np.float64(least))
+    return least, edge, np.int64(table[high]) - np.int64(table[low])
+
+
+@compiled
+def _code_bit(
+    decoding: bool, state: NDArray[np.uint64], code: NDArray[np.uint8], p: int, sample: int, least: int
+) -> int:
+    if decoding:
+        return decode_bit(state, code, p)
+    bit = 1 if sample >= least else 0
+    encode_bit(state, code, bit, p)
+    return bit
+
+
+@compiled
 def code_sample(
     decoding: bool,
     coder: Coder,
@@ -235,55 +275,26 @@ def code_sample(
     state: NDArray[np.uint64],
     code: NDArray[np.uint8],
 ) -> int:
-    """Code or decode one sample in [low, high]."""
+    """Code or decode one sample, a value from ``low`` to ``high`` or, with a table, the value of such a number."""
     begin(mixture, channel, centres, scales)
     _set_contexts(coder, mixture, channel, partner, ahead, centres, scales)
-    rate = 10 + 20000 // (t + 256)
-    reference = centres[centres.size - 1]
-    scale = coder.scale[channel]
+    rate = 30 + 60000 // (t + 256)
+    reference, scale = centres[centres.size - 1], coder.scale[channel]
     node, depth, outward = 1, 0, 0
-    reach = 2.70805020110221
     while low < high:
-        if node < TREE:
-            # the heap's node at depth d, number i, cuts at the quantile (2 i + 1) / 2 ** (d + 1)
-            index = (2 * (node - (1 << depth)) + 1) * (8 >> depth)
-            boundary = reference + scale * CUTS[index - 1]
-            middle = _place(table, boundary, low, high)
-            number = node
-        elif outward != 0:
-            reach = reach * 1.5
-            boundary = reference + scale * (reach * outward)
-            middle = _place(table, boundary, low, high)
-            number = min(TREE + depth - 4, TREE + 11) + (12 if outward > 0 else 0)
-        else:
-            middle = (low + high + 1) >> 1
-            number = TREE + 24 + min(depth - 4, 7)
+        middle, number = _next_cut(node, depth, outward, reference, scale, table, low, high)
         if middle <= low:
             bit = 1
         elif middle > high:
             bit = 0
         else:
-            if table.size:
-                least = np.int64(table[middle])
-                edge = 0.5 * (np.float64(table[middle - 1]) + np.float64(table[middle]))
-                span = np.int64(table[high]) - np.int64(table[low])
-            else:
-                least, edge, span = middle, middle - 0.5, high - low
-            if number >= TREE + 24 and (span + 1) * 4.0 < scale:
-                p = (65536 * (high + 1 - middle)) // (high + 1 - low)
-                if decoding:
-                    bit = decode_bit(state, code, p)
-                else:
-                    bit = 1 if sample >= least else 0
-                    encode_bit(state, code, bit, p)
+            least, edge, span = _edge(table, low, middle, high)
+            if number >= FIRST_HALVING and (span + 1) * 4.0 < scale:
+                bit = _code_bit(decoding, state, code, (65536 * (high + 1 - middle)) // (high + 1 - low), sample, least)
             else:
                 cut(mixture, edge)
                 p = _probability(coder, mixture, channel, centres.size, scales, number, depth)
-                if decoding:
-                    bit = decode_bit(state, code, p)
-                else:
-                    bit = 1 if sample >= least else 0
-                    encode_bit(state, code, bit, p)
+                bit = _code_bit(decoding, state, code, p, sample, least)
                 _learn_bit(coder, channel, number, depth, bit, rate)
                 keep(mixture, bit)
             if bit:
@@ -292,15 +303,12 @@ def code_sample(
                 high = middle - 1
         if node < TREE:
             node = 2 * node + bit
-            if node == TREE:
-                outward = -1
-            elif node == 2 * TREE - 1:
-                outward = 1
-        elif outward != 0 and bit != (1 if outward > 0 else 0):
+            outward = -1 if node == TREE else 1 if node == 2 * TREE - 1 else 0
+        elif (outward > 0) != (bit > 0):
             outward = 0
         depth += 1
     value = np.int64(table[low]) if table.size else low
     residual = coder.residual[channel]
     residual[1] = residual[0]
-    residual[0] = (value - reference) / scale
+    residual[0] = (np.float64(value) - reference) / scale
     return value

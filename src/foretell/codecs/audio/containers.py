@@ -1,7 +1,8 @@
 """Where the samples lie in WAV, RF64, AIFF, AU and CAF files.
 
-Only the place and the format of the samples are read; every byte around them is kept as it is. Sizes in headers are
-not believed: what follows the last byte of a stream does not exist, and what no header explains is left to other codecs.
+Only the place and the format of the samples are read; every byte around them is kept as it is. Sizes in headers
+are not believed: what follows the last byte of a stream does not exist, and what no header explains is left to
+other codecs.
 """
 
 from __future__ import annotations

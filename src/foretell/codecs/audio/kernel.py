@@ -32,7 +32,7 @@ def run(
     mixture: Mixture,
     coder: Coder,
 ) -> int:
-    """Code ``samples[begin:end]`` (time, channel) to ``code`` or the other way; return how far it came for lack of room."""
+    """Code ``samples[begin:end]`` (time, channel) to ``code`` or the other way; return where it ran out of room."""
     channels = samples.shape[1]
     scales = plan.scale_rates.size
     for t in range(begin, end):

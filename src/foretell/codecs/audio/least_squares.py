@@ -1,7 +1,7 @@
 """Linear prediction whose weights solve the least-squares problem of the recent past.
 
-A filter keeps the matrix ``R = sum of forget**age * v v'`` and the vector ``b = sum of forget**age * v x`` of its inputs v
-and targets x, and every few samples solves ``(R + ridge) w = b`` by Cholesky's method. All loops run in
+A filter keeps the matrix ``R = sum of c v v'`` and the vector ``b = sum of c v x`` of its inputs v and targets x, where
+c is ``trust * forget**age``, and every few samples solves ``(R + ridge) w = b`` by Cholesky's method. All loops run in
 a fixed order of single binary64 operations, so that weights are the same on every machine; the inner loops go
 over independent elements, never along a sum, and so can be vectorised.
 """
@@ -54,28 +54,40 @@ def solve(
     y = work[n]
     for i in range(n):
         y[i] = vector[i]
+        row, kept = work[i], matrix[i]
         for j in range(i, n):
-            work[i, j] = matrix[i, j]
-        work[i, i] += ridge
-    for k in range(n):
-        pivot = work[k, k]
-        if not pivot > LEAST_PIVOT:
-            return
-        pivot = math.sqrt(pivot)
-        inverse = 1.0 / pivot
-        upper = work[k]
-        upper[k] = pivot
-        for j in range(k + 1, n):
-            upper[j] = upper[j] * inverse
-        y[k] = y[k] * inverse
-        g = y[k]
-        for j in range(k + 1, n):
-            y[j] = y[j] - upper[j] * g
-        for i in range(k + 1, n):
-            f = upper[i]
+            row[j] = kept[j]
+        row[i] += ridge
+    # Rows are eliminated four at a time, in the same order of operations on every element as one by one.
+    for first in range(0, n, 4):
+        last = min(first + 4, n)
+        for k in range(first, last):
+            upper = work[k]
+            for p in range(first, k):
+                above = work[p]
+                f = above[k]
+                for j in range(k, n):
+                    upper[j] = upper[j] - f * above[j]
+            pivot = upper[k]
+            if not pivot > LEAST_PIVOT:
+                return
+            pivot = math.sqrt(pivot)
+            inverse = 1.0 / pivot
+            upper[k] = pivot
+            for j in range(k + 1, n):
+                upper[j] = upper[j] * inverse
+            g = y[k] * inverse
+            y[k] = g
+            for j in range(k + 1, n):
+                y[j] = y[j] - upper[j] * g
+        if last < first + 4:
+            break
+        a, b, c, d = work[first], work[first + 1], work[first + 2], work[first + 3]
+        for i in range(last, n):
+            fa, fb, fc, fd = a[i], b[i], c[i], d[i]
             lower = work[i]
             for j in range(i, n):
-                lower[j] = lower[j] - f * upper[j]
+                lower[j] = (((lower[j] - fa * a[j]) - fb * b[j]) - fc * c[j]) - fd * d[j]
     for k in range(n):
         i = n - 1 - k
         value = y[i] / work[i, i]

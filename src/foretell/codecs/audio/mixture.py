@@ -1,9 +1,9 @@
 """Where the next sample may lie: a mixture of logistic distributions around every centre, at several scales.
 
-Component (m, k) has the centre m and the scale k, a running mean of how far the centre was from the truth. The weights of
-components follow Bayes' rule with a fixed share: after each sample every weight is multiplied by the likelihood that its
-component gave to it, and a small share of all weight is spread evenly, so that no component is ever lost (Herbster and
-Warmuth, Tracking the Best Expert, 1998).
+Component (m, k) has centre m, and its scale is a running mean, at rate k, of how far that centre was from the truth.
+The weights follow Bayes' rule with a fixed share: after each sample every weight is multiplied by the likelihood that its
+component gave to it, and a small share of all weight is spread evenly, so that no component is
+ever lost (Herbster and Warmuth, Tracking the Best Expert, 1998).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ END = 20
 """Largest argument of the table."""
 FLOOR = 1e-9
 """Added to the mass of every interval."""
-SHARE = 1 / 128
+SHARE = 1 / 160
 """Weight that is spread evenly after each sample."""
 SCALE = 0.72
 """Scale of a logistic distribution for each unit of its mean deviation: 1 / (2 ln 2)."""

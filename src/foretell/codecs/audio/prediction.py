@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 from foretell.codecs.audio.dot import dot
 from foretell.codecs.audio.least_squares import RELATIVE_RIDGE, RIDGE, accumulate, solve
 from foretell.codecs.audio.presets import Plan
-from foretell.compilation import compiled
+from foretell.compilation import compiled, inlined
 
 SPAN = 4096
 """Samples after which a history is moved back to the start of its buffer."""
 LONGEST = 64
 """Most taps of one channel in a least-squares filter."""
+FARTHEST = 2.0**34
+"""Centres farther from zero, and those that are no numbers, become zero."""
 STACKS = 3
 STACK_FORGET = (0.9995, 0.99, 0.998)
 """How fast each stack forgets; the last stack is the reference for coding."""
@@ -89,6 +91,11 @@ def new_predictors(plan: Plan, channels: int) -> Predictors:
     )
 
 
+@inlined
+def _bounded(value: float) -> float:
+    return value if abs(value) <= FARTHEST else 0.0
+
+
 @compiled
 def predict(state: Predictors, plan: Plan, t: int, channel: int, partner: int, partner_ahead: int) -> None:
     """Fill the channel's centres for sample t; ``partner_ahead`` is 1 if the partner's sample t is known."""
@@ -106,9 +113,27 @@ def predict(state: Predictors, plan: Plan, t: int, channel: int, partner: int, p
         for i in range(plan.partner[f]):
             v[n + i] = other[beside + i]
         n += plan.partner[f]
-        centres[f] = dot(v, state.weights[channel, f], n, 8, state.long_sums)
+        centres[f] = _bounded(dot(v, state.weights[channel, f], n, 8, state.long_sums))
+    _predict_stages(state, plan, t, channel)
+    last = filters + stages - 1
+    inputs = state.stack_inputs[channel]
+    for i in range(last):
+        inputs[i] = centres[i] - centres[last]
+    for k in range(STACKS):
+        value = centres[last]
+        weights = state.stack_weights[channel, k]
+        for i in range(last):
+            value = value + weights[i] * inputs[i]
+        centres[last + 1 + k] = _bounded(value)
+
+
+@compiled
+def _predict_stages(state: Predictors, plan: Plan, t: int, channel: int) -> None:
+    """What the stages of cascades add to earlier centres."""
+    filters = plan.own.size
+    centres = state.centres[channel]
     position = t % SPAN
-    for s in range(stages):
+    for s in range(plan.taps.size):
         start = state.starts[s] + position
         n = plan.taps[s]
         first = state.taps_starts[s]
@@ -120,25 +145,28 @@ def predict(state: Predictors, plan: Plan, t: int, channel: int, partner: int, p
             state.sums,
         )
         state.added[channel, s] = q
-        centres[filters + s] = centres[plan.source[s]] + np.float64(q)
-    last = filters + stages - 1
-    inputs = state.stack_inputs[channel]
-    for i in range(last):
-        inputs[i] = centres[i] - centres[last]
-    for k in range(STACKS):
-        value = centres[last]
-        weights = state.stack_weights[channel, k]
-        for i in range(last):
-            value = value + weights[i] * inputs[i]
-        centres[last + 1 + k] = value
+        centres[filters + s] = _bounded(centres[plan.source[s]] + np.float64(q))
 
 
 @compiled
 def learn(state: Predictors, plan: Plan, t: int, channel: int, sample: float) -> None:
     """Take in the sample that ``predict`` foretold."""
-    filters, stages = plan.own.size, plan.taps.size
+    _learn_filters(state, plan, t, channel, sample)
+    _learn_stages(state, plan, t, channel, sample)
+    _learn_stacks(state, t, channel, plan.own.size + plan.taps.size - 1, sample)
+    history = state.history[channel]
+    at = SPAN - t % SPAN
+    history[at - 1] = sample
+    if at == 1:
+        for i in range(LONGEST):
+            history[SPAN + i] = history[i]
+
+
+@compiled
+def _learn_filters(state: Predictors, plan: Plan, t: int, channel: int, sample: float) -> None:
+    """Each sample counts the less, the farther off predictions have been of late."""
     centres = state.centres[channel]
-    for f in range(filters):
+    for f in range(plan.own.size):
         n = plan.own[f] + plan.partner[f]
         matrix = state.matrix[channel, f]
         forget = plan.forget[f]
@@ -156,22 +184,6 @@ def learn(state: Predictors, plan: Plan, t: int, channel: int, sample: float) ->
                 trace = trace + matrix[i, i]
             ridge = RIDGE * trust / (1.0 - forget) + RELATIVE_RIDGE * trace / n
             solve(matrix, state.vector[channel, f], n, ridge, state.work, state.weights[channel, f])
-    _learn_stages(state, plan, t, channel, sample)
-    last = filters + stages - 1
-    error = sample - centres[last]
-    for k in range(STACKS):
-        matrix, vector = state.stack_matrix[channel, k], state.stack_vector[channel, k]
-        accumulate(matrix, vector, state.stack_inputs[channel], last, error, STACK_FORGET[k], 1.0)
-        state.stack_error[channel, k] = STACK_FORGET[k] * state.stack_error[channel, k] + error * error
-        if t % STACK_EVERY == 0 and t > 48:
-            ridge = STACK_RIDGE * state.stack_error[channel, k] + 1e-4
-            solve(matrix, vector, last, ridge, state.work, state.stack_weights[channel, k])
-    history = state.history[channel]
-    at = SPAN - t % SPAN
-    history[at - 1] = sample
-    if at == 1:
-        for i in range(LONGEST):
-            history[SPAN + i] = history[i]
 
 
 @compiled
@@ -198,3 +210,17 @@ def _learn_stages(state: Predictors, plan: Plan, t: int, channel: int, sample: f
             whole = state.buffer[channel, state.starts[s] : state.starts[s] + n + SPAN]
             for i in range(n):
                 whole[i] = whole[SPAN + i]
+
+
+@compiled
+def _learn_stacks(state: Predictors, t: int, channel: int, last: int, sample: float) -> None:
+    """Stacks learn what the other centres know of the last stage's error."""
+    centres = state.centres[channel]
+    error = sample - centres[last]
+    for k in range(STACKS):
+        matrix, vector = state.stack_matrix[channel, k], state.stack_vector[channel, k]
+        accumulate(matrix, vector, state.stack_inputs[channel], last, error, STACK_FORGET[k], 1.0)
+        state.stack_error[channel, k] = STACK_FORGET[k] * state.stack_error[channel, k] + error * error
+        if t % STACK_EVERY == 0 and t > 48:
+            ridge = STACK_RIDGE * state.stack_error[channel, k] + 1e-4
+            solve(matrix, vector, last, ridge, state.work, state.stack_weights[channel, k])

@@ -11,7 +11,19 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class LeastSquaresFilter:
-    """A least-squares filter: taps of its own channel and of the partner, forgetting, samples between solutions, sharper trust."""
+    """A least-squares filter.
+
+    Attributes
+    ----------
+    own, partner : int
+        Taps of the channel itself and of its partner.
+    forget : float
+        What is left of the weight of a sample after another one.
+    every : int
+        Samples between solutions.
+    root : bool
+        Whether trust falls with the power 1.5 of recent errors rather than with the power 1.
+    """
 
     own: int
     partner: int
@@ -53,27 +65,47 @@ class Plan(NamedTuple):
 
 
 PRESETS: Final = {
-    2: Preset(
-        filters=(
-            LeastSquaresFilter(16, 8, 0.99, 4, root=False),
-            LeastSquaresFilter(32, 16, 0.9997, 16),
-            LeastSquaresFilter(32, 16, 0.998, 8),
-        ),
-        stages=(
-            CascadeStage(1, 1024, 0.005),
-            CascadeStage(2, 1024, 0.005),
-            CascadeStage(4, 256, 0.006),
-            CascadeStage(5, 32, 0.005),
-            CascadeStage(6, 16, 0.008),
-        ),
-        scale_rates=(1 / 6, 1 / 16, 1 / 40, 1 / 100, 1 / 400),
-    ),
     1: Preset(
         filters=(LeastSquaresFilter(16, 8, 0.998, 16),),
         stages=(CascadeStage(0, 256, 0.006), CascadeStage(1, 16, 0.006)),
         scale_rates=(1 / 8, 1 / 32, 1 / 128),
     ),
+    2: Preset(
+        filters=(
+            LeastSquaresFilter(16, 8, 0.99, 4),
+            LeastSquaresFilter(24, 8, 0.995, 8),
+            LeastSquaresFilter(32, 16, 0.9997, 32),
+            LeastSquaresFilter(32, 16, 0.998, 16),
+        ),
+        stages=(
+            CascadeStage(2, 256, 0.006),
+            CascadeStage(3, 1024, 0.005),
+            CascadeStage(5, 256, 0.006),
+            CascadeStage(6, 32, 0.005),
+            CascadeStage(7, 16, 0.008),
+        ),
+        scale_rates=(1 / 6, 1 / 16, 1 / 40, 1 / 100, 1 / 400),
+    ),
+    3: Preset(
+        filters=(
+            LeastSquaresFilter(8, 4, 0.98, 2, root=False),
+            LeastSquaresFilter(16, 8, 0.99, 4),
+            LeastSquaresFilter(24, 8, 0.995, 4),
+            LeastSquaresFilter(32, 32, 0.9997, 16),
+            LeastSquaresFilter(32, 32, 0.998, 8),
+        ),
+        stages=(
+            CascadeStage(3, 1024, 0.005),
+            CascadeStage(5, 32, 0.005),
+            CascadeStage(4, 1024, 0.005),
+            CascadeStage(7, 256, 0.006),
+            CascadeStage(8, 32, 0.005),
+            CascadeStage(9, 16, 0.008),
+        ),
+        scale_rates=(1 / 4, 1 / 8, 1 / 16, 1 / 40, 1 / 100, 1 / 400),
+    ),
 }
+"""What a payload's preset number means; they are part of the format."""
 
 
 def plan_of(preset: Preset, channels: int) -> Plan:
@@ -93,5 +125,7 @@ def plan_of(preset: Preset, channels: int) -> Plan:
 
 
 def preset_of_level(level: int) -> int:
-    """Number of the preset of a level, 1 to 9."""
-    return 1 if level < 4 else 2
+    """Number of the preset of a level: 1 for levels 1 to 3, 2 for 4 to 7, 3 for 8 and 9."""
+    if not 1 <= level <= 9:
+        raise ValueError(f"level is {level}; it must be 1 to 9")
+    return 1 if level <= 3 else 2 if level <= 7 else 3

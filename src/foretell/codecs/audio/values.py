@@ -1,7 +1,7 @@
 """Which values a frame's samples take: all of a range, every few of it, or an arbitrary set.
 
-Sound that was amplified, converted from fewer bits or drawn from a small table leaves most values unused. A sample is coded
-by its rank among the values in use, while prediction goes on with the values themselves.
+Sound that was amplified, converted from fewer bits or drawn from a small table leaves most values unused. A sample is
+coded by its rank among the values in use, while prediction goes on with the values themselves.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ class Values:
     def reduced(self, samples: NDArray[np.int32]) -> NDArray[np.int32]:
         """The numbers n of samples."""
         if self.step == 1:
-            return samples - np.int32(self.offset)
+            return np.subtract(samples, np.int32(self.offset))
         return ((samples.astype(np.int64) - self.offset) // self.step).astype(np.int32)
 
     def restored(self, numbers: NDArray[np.int32]) -> NDArray[np.int32]:
         """The samples of numbers n."""
         if self.step == 1:
-            return numbers + np.int32(self.offset)
+            return np.add(numbers, np.int32(self.offset))
         return (numbers.astype(np.int64) * self.step + self.offset).astype(np.int32)
 
 
@@ -66,8 +66,8 @@ def find_values(samples: NDArray[np.int32]) -> Values:
 def _saved(bins: NDArray[np.int64], used: NDArray[np.bool_]) -> float:
     """Bits, about, that a set saves: for each sample, what the share of values in use around it is worth.
 
-    Values that are unused only because samples are few around them tell nothing, so a set is credited with a tenth where samples
-    are fewer than values.
+    Values that are unused only because samples are few around them tell nothing, so a set is credited with a tenth
+    where samples are few.
     """
     window = np.ones(65) / 65
     density = np.convolve(used, window, mode="same")

@@ -1,0 +1,170 @@
+"""Sizes and speeds of the audio codec, file by file, beside FLAC, WavPack, ALAC and TTA in the same run.
+
+Reads $FORETELL_DATA/audio (default ../shared/data) and writes benchmarks/results/audio.json. Rows that are there already are kept, so
+that a run can be cut short and taken up again; delete the file to measure everything anew. Rivals are taken where they are
+installed (flac, wavpack, ffmpeg). Sizes are those of whole files, ours of whole archives. Seconds are processor time of one thread.
+
+``python benchmarks/audio.py [full | paper]``: ``paper`` is the setting of LMCompress, speech at 8 kHz and 8 bits; all codecs get
+the same converted samples, which are not those of the original files.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import wave
+from pathlib import Path
+
+import foretell
+
+ROOT = Path(__file__).resolve().parent.parent
+DATA = Path(os.environ.get("FORETELL_DATA", ROOT.parent / "shared" / "data")) / "audio"
+RESULTS = ROOT / "benchmarks" / "results"
+LEVELS = {"full": (2, 6, 9), "paper": (6, 9)}
+FLAC = ["flac", "--silent", "--force", "-8", "-e", "-p", "--no-padding", "--no-seektable"]
+FFMPEG = ["ffmpeg", "-loglevel", "error", "-y"]
+# what to call, from a WAV file to a file of the given name
+RIVALS = {
+    "flac -8ep": lambda source, target: [*FLAC, "-o", target + ".flac", source],
+    "flac -8ep -l 32": lambda source, target: [*FLAC, "--lax", "-l", "32", "-o", target + ".flac", source],
+    "wavpack -hhx6": lambda source, target: ["wavpack", "-q", "-y", "-hhx6", source, "-o", target + ".wv"],
+    "alac (ffmpeg)": lambda source, target: [*FFMPEG, "-i", source, "-c:a", "alac", target + ".m4a"],
+    "tta (ffmpeg)": lambda source, target: [*FFMPEG, "-i", source, "-c:a", "tta", target + ".tta"],
+}
+
+
+def child_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def measure_rival(name: str, data: bytes) -> dict[str, object] | None:
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = os.path.join(folder, "x.wav"), os.path.join(folder, "y")
+        Path(source).write_bytes(data)
+        command = RIVALS[name](source, target)
+        if shutil.which(command[0]) is None:
+            return None
+        begin = child_seconds()
+        if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+            return None
+        seconds = child_seconds() - begin
+        (made,) = (path for path in Path(folder).iterdir() if path.name.startswith("y"))
+        return {"bytes": made.stat().st_size, "pack_s": round(seconds, 2)}
+
+
+def measure_level(level: int, data: bytes) -> dict[str, object]:
+    begin = time.process_time()
+    archive = foretell.compress(data, level=level)
+    packed = time.process_time()
+    if foretell.decompress(archive) != data:
+        raise SystemExit("audio: a file does not come back")
+    unpacked = time.process_time()
+    return {"bytes": len(archive), "pack_s": round(packed - begin, 2), "unpack_s": round(unpacked - packed, 2)}
+
+
+def converted(data: bytes) -> bytes | None:
+    """The same sound at 8 kHz, 8 bits, one channel, without dither."""
+    command = ["sox", "-D", "-t", "wav", "-", "-t", "wav", "-r", "8000", "-c", "1", "-b", "8", "-"]
+    done = subprocess.run(command, input=data, capture_output=True, check=False)
+    if done.returncode != 0:
+        return None
+    with wave.open(io.BytesIO(done.stdout)) as sound:
+        samples = sound.readframes(sound.getnframes())
+    out = io.BytesIO()
+    with wave.open(out, "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(1)
+        target.setframerate(8000)
+        target.writeframes(samples)
+    return out.getvalue()
+
+
+def sources(setting: str) -> list[tuple[str, bytes]]:
+    folders = ("music", "speech", "noise") if setting == "full" else ("speech",)
+    found = []
+    for path in sorted(file for folder in folders for file in (DATA / folder).glob("*.wav")):
+        data = path.read_bytes()
+        kept = data if setting == "full" else converted(data)
+        if kept is not None and (setting == "full" or path.name.startswith("LJ")):
+            found.append((f"{path.parent.name}/{path.name}", kept))
+    return found
+
+
+def run(setting: str) -> dict[str, dict[str, object]]:
+    target = RESULTS / ("audio.json" if setting == "full" else f"audio-{setting}.json")
+    table = json.loads(target.read_text()) if target.is_file() else {}
+    for name, data in sources(setting):
+        with wave.open(io.BytesIO(data)) as sound:
+            seconds = sound.getnframes() / sound.getframerate()
+        row = table.setdefault(name, {"bytes": len(data), "seconds": round(seconds, 3)})
+        for rival in RIVALS:
+            if rival not in row:
+                row[rival] = measure_rival(rival, data)
+        for level in LEVELS[setting]:
+            if f"foretell -{level}" not in row:
+                row[f"foretell -{level}"] = measure_level(level, data)
+            target.write_text(json.dumps(table, indent=1) + "\n")
+        print(line(name, row), flush=True)
+    return table
+
+
+def line(name: str, row: dict[str, object]) -> str:
+    base = row["flac -8ep"]["bytes"]
+    cells = []
+    for codec, value in row.items():
+        if isinstance(value, dict):
+            cells.append(f"{codec} {value['bytes']} ({value['bytes'] / base - 1:+.1%})")
+    return f"{name:28} " + "  ".join(cells)
+
+
+def summarise(table: dict[str, dict[str, object]], setting: str) -> None:
+    for folder in ("music", "speech", "speech/LJ", "noise"):
+        rows = [row for name, row in table.items() if name.startswith(folder)]
+        if not rows:
+            continue
+        print(f"{folder}: {len(rows)} files, means of the changes against flac -8ep, and of all bytes together")
+        for codec in [*RIVALS, *(f"foretell -{level}" for level in LEVELS[setting])]:
+            pairs = [(row[codec]["bytes"], row["flac -8ep"]["bytes"]) for row in rows if row.get(codec)]
+            mean = sum(a / b - 1 for a, b in pairs) / len(pairs)
+            total = sum(a for a, _ in pairs) / sum(b for _, b in pairs) - 1
+            speed = ""
+            if codec.startswith("foretell"):
+                seconds = sum(row["seconds"] for row in rows)
+                speeds = [seconds / sum(row[codec][way] for row in rows) for way in ("pack_s", "unpack_s")]
+                speed = f"  pack {speeds[0]:.2f} x, unpack {speeds[1]:.2f} x real time"
+            print(f"  {codec:18} {mean:+7.2%} {total:+7.2%}{speed}")
+
+
+def main() -> int:
+    settings = [name for name in sys.argv[1:] if name in LEVELS] or ["full"]
+    if not DATA.is_dir():
+        print(f"audio: no data in {DATA}; set FORETELL_DATA to a folder with audio/")
+        return 1
+    for level in (2, 6, 9):
+        measure_level(level, warm_up_sound())
+    for setting in settings:
+        summarise(run(setting), setting)
+    return 0
+
+
+def warm_up_sound() -> bytes:
+    """A file that only warms up."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as target:
+        target.setnchannels(1)
+        target.setsampwidth(2)
+        target.setframerate(8000)
+        target.writeframes(bytes(range(200)) * 4)
+    return out.getvalue()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
