@@ -30,6 +30,7 @@ from foretell.codecs.select import (
     encode_sound_segment,
     find_picture_in,
     find_sound_in,
+    wanted_for_picture,
 )
 from foretell.codecs.toolbox import Toolbox, octets_memory
 from foretell.exact.threads import set_thread_count, thread_count
@@ -73,6 +74,7 @@ def compress(
     codec: CodecChoice = "auto",
     verify: bool = False,
     samples: str = "",
+    shape: str = "",
 ) -> bytes:
     """Pack bytes into an archive.
 
@@ -90,6 +92,8 @@ def compress(
         Decode everything before returning.
     samples : str
         Layout of raw samples of sound without a header, such as ``s16le,2,44100``.
+    shape : str
+        Layout of a raw picture without a header, such as ``640x480x3``.
 
     Returns
     -------
@@ -109,7 +113,7 @@ def compress(
     b'tick tock '
     """
     out = io.BytesIO()
-    pack_stream(io.BytesIO(data), out, level=level, model=model, codec=codec, verify=verify, samples=samples)
+    pack_stream(io.BytesIO(data), out, level=level, model=model, codec=codec, verify=verify, samples=samples, shape=shape)
     return out.getvalue()
 
 
@@ -122,6 +126,7 @@ def pack_stream(
     codec: CodecChoice = "auto",
     verify: bool = False,
     samples: str = "",
+    shape: str = "",
     threads: int = 0,
     name: str = "",
     size: int | None = None,
@@ -133,7 +138,7 @@ def pack_stream(
     ----------
     fin, fout : binary streams
         Where to read and write.
-    level, model, codec, verify, samples
+    level, model, codec, verify, samples, shape
         As for :func:`compress`.
     threads : int
         Threads of this process from now on; 0 leaves the number as it is, at first one per core.
@@ -150,7 +155,7 @@ def pack_stream(
         Sizes, codecs and model.
     """
     use_threads(threads)
-    settings = Settings(level, codec, model or DEFAULT_MODEL, verify, samples)
+    settings = Settings(level, codec, model or DEFAULT_MODEL, verify, samples, shape)
     tools = Toolbox(level, settings.model)
     writer = RecordWriter(fout, level)
     summary = Summary(level=level)
@@ -194,7 +199,9 @@ def _encode_all(
     """Segments of a stream and their frames, in order; several at once where one thread each is used."""
     first = read_up_to(fin, SEGMENT_BYTES)
     segments = chain([first] if first else [], iter(lambda: read_up_to(fin, SEGMENT_BYTES), b""))
-    if parts := find_picture_in(first, settings):
+    first += read_up_to(fin, wanted_for_picture(first, settings))
+    parts = find_picture_in(first, settings)
+    if parts or len(first) > SEGMENT_BYTES:
         yield from _encode_parts(fin, first, parts, settings, tools, progress)
         return
     sound = find_sound_in(first, settings)
@@ -240,6 +247,12 @@ def _encode_parts(
     left = deque(parts)
     while left:
         part = left[0]
+        if part.layout is None:
+            left.popleft()
+            for start in range(0, part.size, SEGMENT_BYTES):
+                data = read(min(part.size - start, SEGMENT_BYTES))
+                yield data, encode_segment(data, settings, tools, progress)
+            continue
         data = read(part.size or layout.MAX_FRAME)
         if part.unit and len(data) < part.size:
             waiting, data = data[len(data) // part.unit * part.unit :], data[: len(data) // part.unit * part.unit]
@@ -249,10 +262,7 @@ def _encode_parts(
             break
         if not part.unit:
             left.popleft()
-        if part.layout:
-            yield data, encode_picture_segment(data, part.layout, settings, tools, progress)
-        else:
-            yield data, encode_segment(data, settings, tools, progress)
+        yield data, encode_picture_segment(data, part.layout, settings, tools, progress)
     for segment in iter(lambda: read(SEGMENT_BYTES), b""):
         yield segment, encode_segment(segment, settings, tools, progress)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from foretell.cli import options
 from foretell.cli.files import STANDARD, open_seekable
@@ -49,7 +49,10 @@ def _describe(source: str) -> dict[str, Any]:
 
     with open_seekable(source) as file:
         index = read_index(file)
+        pictures = _describe_pictures(file, index)
     archives = [_describe_member(index, number, member) for number, member in enumerate(index.members)]
+    for archive in archives:
+        archive["pictures"] = [pictures[frame["frame"]] for frame in archive["frames"] if frame["frame"] in pictures]
     return {"input": source, "raw_bytes": index.raw_size, "archives": archives}
 
 
@@ -85,6 +88,20 @@ def _describe_frame(entry: Entry) -> dict[str, Any]:
     }
 
 
+def _describe_pictures(file: BinaryIO, index: Index) -> dict[int, dict[str, Any]]:
+    """Size and depth of the frames that are pictures or video, by number."""
+    from foretell.codecs.image.describe import PEEK, describe
+
+    found = {}
+    for entry in index.entries:
+        if CODEC_NAMES[entry.head.kind] in ("image", "video"):
+            file.seek(entry.offset + entry.head.head_size)
+            picture = describe(entry.head.kind, file.read(min(entry.head.coded, PEEK)), entry.head.size)
+            if picture:
+                found[entry.number] = {"frame": entry.number, **picture}
+    return found
+
+
 def _describe_model(digest: bytes) -> dict[str, Any]:
     from foretell.models import registry
 
@@ -107,8 +124,25 @@ def _lines(values: dict[str, Any], most_frames: int | None) -> list[str]:
             lines.append(f"  name     {archive['name']}")
         if archive["model"]:
             lines.append(f"  model    {_model_line(archive['model'])}")
+        lines += _picture_lines(archive["pictures"])
         lines += _codec_lines(archive) + _frame_lines(archive["frames"], most_frames)
     return lines
+
+
+def _picture_lines(pictures: list[dict[str, Any]]) -> list[str]:
+    """One line for all frames of one picture: bands add up."""
+    if not pictures:
+        return []
+    first = pictures[0]
+    if first["kind"] == "video":
+        frames = sum(picture["frames"] for picture in pictures)
+        form = f"{first['colour']}, {first['depth']} bits, {frames} frames"
+    elif "width" not in first:
+        return []
+    else:
+        form = f"{first['channels']} channels, {first['depth']} bits"
+    height = first["height"] if first["kind"] == "video" else sum(picture["height"] for picture in pictures)
+    return [f"  picture  {first['width']} x {height}, {form}"]
 
 
 def _model_line(model: dict[str, Any]) -> str:

@@ -92,8 +92,25 @@ def add_packing(parser: argparse.ArgumentParser) -> None:
         help="take the input for samples of sound without a header, such as s16le,2,44100",
     )
     parser.add_argument(
+        "--shape",
+        type=_shape,
+        default=None,
+        metavar="WIDTHxHEIGHT[xCHANNELS][:KIND]",
+        help="take the input for a picture without a header, such as 640x480x3 or 512x512:u16le",
+    )
+    parser.add_argument(
         "--model", metavar="NAME", default=None, help=f"language model for text (default: {DEFAULT_MODEL})"
     )
+
+
+def _shape(text: str) -> str:
+    from foretell.codecs.image.shapes import parse_shape
+
+    try:
+        parse_shape(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 def _samples(text: str) -> str:

@@ -39,6 +39,7 @@ def run(args: argparse.Namespace) -> int:
             codec=args.codec,
             verify=args.verify,
             samples=args.samples or "",
+            shape=args.shape or "",
             threads=args.threads,
             name=name,
             size=size,

@@ -71,6 +71,8 @@ class Settings:
         Decode each frame before it is written.
     samples : str
         Layout of raw samples of sound without a header, such as ``s16le,2,44100``.
+    shape : str
+        Layout of a raw picture without a header, such as ``640x480x3``.
     """
 
     level: int = DEFAULT_LEVEL
@@ -78,6 +80,7 @@ class Settings:
     model: str = DEFAULT_MODEL
     verify: bool = False
     samples: str = ""
+    shape: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.level <= 9:

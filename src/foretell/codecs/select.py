@@ -96,9 +96,19 @@ def find_picture_in(head: bytes, settings: Settings) -> list[Part]:
     """Parts of a stream that is a picture, from its first segment; none if it is not."""
     if settings.codec not in ("auto", "image", "video"):
         return []
-    from foretell.codecs.image.containers import parts_of
+    from foretell.codecs.image.containers import bands, parts_of
+    from foretell.codecs.image.shapes import parse_shape
 
-    return parts_of(head)
+    return bands(parse_shape(settings.shape)) if settings.shape else parts_of(head)
+
+
+def wanted_for_picture(head: bytes, settings: Settings) -> int:
+    """Bytes that :func:`find_picture_in` wants beyond a first segment."""
+    if settings.codec not in ("auto", "image", "video") or settings.shape:
+        return 0
+    from foretell.codecs.image.containers import wants
+
+    return wants(head)
 
 
 def encode_picture_segment(

@@ -61,7 +61,7 @@ class ImageCodec:
             return png.decode(payload[1:], size, self.progress)
         if payload[:1] != bytes([RASTER]):
             raise CorruptArchiveError("an image payload is of an unknown kind")
-        layout, position = _take_layout(payload, 1)
+        layout, position = take_layout(payload, 1)
         if layout.size != size:
             raise CorruptArchiveError(f"a picture of {layout.size} bytes is in a frame of {size}")
         return raster.decode(payload[position:], layout, self._meter(layout))
@@ -76,7 +76,8 @@ def _raster_head(layout: Layout) -> bytes:
     return bytes([RASTER, form]) + put_varints(layout.width, layout.rows, layout.padding)
 
 
-def _take_layout(payload: bytes, position: int) -> tuple[Layout, int]:
+def take_layout(payload: bytes, position: int) -> tuple[Layout, int]:
+    """Layout at a position of a raster's payload, and the position after it."""
     if position >= len(payload) or payload[position] >> 4:
         raise CorruptArchiveError("a picture's layout is unknown or cut off")
     form = payload[position]

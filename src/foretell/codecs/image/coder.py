@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.codecs.image.contexts import (
+    agreement,
     count_histories,
     count_seen,
     fill_contexts,
@@ -189,6 +190,9 @@ def code_sample(
     q_slow = quantised(np.int64((centres[SLOW] - centres[FAST]) * _F(2)))
     q_simple = quantised(np.int64(centres[FAST] - centres[FIRST_SIMPLE]))
     key = c_first * 256 + c_second if model.fixed[REFERENCES] == 2 else c_first if model.fixed[REFERENCES] else 0
+    alike = agreement(model, picture, y, x) * 4 + min(
+        abs((c_first if model.fixed[REFERENCES] > 0 else np.int64(picture.own[y, x - 1])) - middle), 3
+    )
     rate = 60 + (1 << 22) // (model.seen_samples[0] + (1 << 14))
     low, high = 0, largest
     side, steps, phase, path = 0, 0, 0, 1
@@ -226,6 +230,7 @@ def code_sample(
         rows[2] = SET_STARTS[2] + (seen * 9 + (cells[0] >> 3) % 9) * 16 + wide * 2 + (1 if phase == 0 else 0)
         rows[3] = SET_STARTS[3] + (cells[2] >> 3) % 81 * 16 + wide * 2 + (1 if phase == 0 else 0)
         rows[4] = SET_STARTS[4] + kind * 8 + max(abs(q_slow - 8), abs(q_simple - 8))
+        rows[5] = SET_STARTS[5] + kind * 64 + alike
         x_mixed = mixed(model, kind)
         p_mixed = np.int64(squash(x_mixed))
         p = 2 * p_mixed + 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
-from foretell.codecs.image import pnm
+from foretell.codecs.image import bmp, pnm, tiff
 from foretell.codecs.image.png import SIGNATURE, WholeFile
 from foretell.codecs.image.raster import Layout
 from foretell.codecs.video import y4m
@@ -18,6 +18,8 @@ BAND_BYTES: Final = 12 << 20
 MOST_GROUP_BYTES: Final = 24 << 20
 MOST_GROUP_FRAMES: Final = 64
 """Most frames of video that are one frame of an archive, the unit of seeking."""
+WHOLE_BYTES: Final = 1 << 28
+"""Most bytes of files that are read whole because what describes them may lie at their end."""
 LEAST_BYTES: Final = 256
 """Rasters smaller than this are left to other codecs."""
 
@@ -39,8 +41,17 @@ class Part:
 
 
 Finder = Callable[[bytes], tuple[int, Layout] | None]
-FINDERS: tuple[tuple[bytes, Finder], ...] = ((b"P", pnm.find),)
+FINDERS: tuple[tuple[bytes, Finder], ...] = (
+    (b"P", pnm.find),
+    (b"BM", bmp.find),
+    *((magic, tiff.find) for magic in tiff.MAGICS),
+)
 """First bytes of a kind of file, and what finds the offset and layout of its raster."""
+
+
+def wants(head: bytes) -> int:
+    """Bytes of a stream that it takes to know what picture it is, beyond those given."""
+    return WHOLE_BYTES - len(head) if head.startswith(tiff.MAGICS) else 0
 
 
 def parts_of(head: bytes) -> list[Part]:

@@ -45,6 +45,20 @@ def texture_of(own: NDArray[np.int32], middle: int, y: int, x: int) -> int:
 
 
 @inlined_late
+def agreement(model: PlaneModel, picture: Picture, y: int, x: int) -> int:
+    """Which of four neighbours are just what the first reference has there, or without one, equal to a neighbour."""
+    own, first = picture.own, picture.first
+    west, north, northwest = own[y, x - 1], own[y - 1, x], own[y - 1, x - 1]
+    if model.fixed[REFERENCES] > 0:
+        flags = (1 if west == first[y, x - 1] else 0) | (2 if north == first[y - 1, x] else 0)
+        flags |= (4 if northwest == first[y - 1, x - 1] else 0) | (8 if own[y - 1, x + 1] == first[y - 1, x + 1] else 0)
+    else:
+        flags = (1 if west == northwest else 0) | (2 if north == northwest else 0)
+        flags |= (4 if north == own[y - 1, x + 1] else 0) | (8 if west == own[y, x - 2] else 0)
+    return flags
+
+
+@inlined_late
 def fill_contexts(
     model: PlaneModel, picture: Picture, middle: int, part: int, scale: int, texture: int, y: int, x: int
 ) -> None:
@@ -78,6 +92,10 @@ def fill_contexts(
         )
     else:
         c[9] = hash_pair(west, hash_pair(north, northwest))
+    flags = agreement(model, picture, y, x)
+    offset = min(max((c_first if model.fixed[REFERENCES] > 0 else west) - middle, -32), 32) + 32
+    c[10] = (flags << 7 | offset) * 40 + coarse
+    c[11] = flags << 16 | (x & 7) << 12 | (y & 7) << 8 | offset
     for k in range(CONTEXTS):
         c[k] = hash_pair(c[k] & 0xFFFFFFFF, k)
 

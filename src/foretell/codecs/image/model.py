@@ -13,7 +13,7 @@ from foretell.codecs.image.tables import CLASSES
 from foretell.entropy.mixer import REFINE_STEPS
 
 PREDICTORS = 8
-CONTEXTS = 10
+CONTEXTS = 12
 HISTORIES = 3
 HISTORY_VALUES = 8
 INPUTS = 32
@@ -21,8 +21,8 @@ INPUTS = 32
 LINE = 16
 
 NODE_CLASSES = 46
-SETS = 5
-SET_ROWS = (NODE_CLASSES * CLASSES, NODE_CLASSES * 64, 64 * 9 * 16, 81 * 16, NODE_CLASSES * 8)
+SETS = 6
+SET_ROWS = (NODE_CLASSES * CLASSES, NODE_CLASSES * 64, 64 * 9 * 16, 81 * 16, NODE_CLASSES * 8, NODE_CLASSES * 64)
 SET_STARTS = tuple(sum(SET_ROWS[:k]) for k in range(SETS))
 FINALS = 8
 

@@ -219,6 +219,17 @@ def decode(payload: bytes, size: int, progress: Progress | None = None) -> bytes
     return join_chunks(Chunks(before, sizes, stream, notes[at:]))
 
 
+def peek_header(payload: bytes) -> Header | None:
+    """Header of the file whose payload begins so; None if not enough of it is there."""
+    try:
+        size, position = take_varint(payload, 4, MOST_BYTES)
+        notes = zlib.decompressobj().decompress(payload[position : position + size], 1 << 12)
+        at = notes.index(SIGNATURE)
+    except (ValueError, zlib.error, CorruptArchiveError):
+        return None
+    return parse_header(notes[at + 16 : at + 29])
+
+
 def _unpack(packed: bytes, most: int) -> bytes:
     inflated = _inflate(packed, most)
     if inflated is None:

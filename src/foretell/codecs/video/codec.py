@@ -72,7 +72,7 @@ class VideoCodec:
         return [self._decode(payload, size) for payload, size in payloads]
 
     def _decode(self, payload: bytes, size: int) -> bytes:
-        layout, largest, position = _take_layout(payload)
+        layout, largest, position = take_layout(payload)
         count = size // layout.frame_bytes
         if not 1 <= count <= MOST_FRAMES or count * layout.frame_bytes != size:
             raise CorruptArchiveError(f"video frames of {layout.frame_bytes} bytes are in a frame of {size}")
@@ -92,7 +92,8 @@ class VideoCodec:
         return None if tell is None else lambda samples: tell(samples * layout.sample_bytes)
 
 
-def _take_layout(payload: bytes) -> tuple[VideoLayout, list[int], int]:
+def take_layout(payload: bytes) -> tuple[VideoLayout, list[int], int]:
+    """Layout and largest values of a payload's planes, and the position after them."""
     if not payload or payload[0] >> 3:
         raise CorruptArchiveError("a video payload is of an unknown kind or empty")
     width, position = take_varint(payload, 1, 1 << 14)
