@@ -13,16 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from foretell.drafts.config import DraftConfig
 from foretell.drafts.networks import DraftNetwork, new_network
 from foretell.drafts.networks.base import target_tables
+from foretell.drafts.stored import read_arrays, read_config
 from foretell.errors import ModelError
 from foretell.models.decoder import Decoder
-
-_LARGEST = 1 << 33
 
 
 def save_draft(network: DraftNetwork, folder: Path, half: bool = False) -> None:
@@ -53,29 +51,19 @@ def load_draft(folder: Path, target: Decoder) -> DraftNetwork:
     ModelError
         If a file is missing or damaged, or the draft is for another target.
     """
-    try:
-        values = json.loads((folder / "config.json").read_text())
-        config = DraftConfig.from_dict(values["foretell"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder}: no draft, or a damaged config.json ({error})") from error
-    config.check_target(target)
-    file = folder / "model.safetensors"
-    try:
-        if file.stat().st_size > _LARGEST:
-            raise ModelError(f"{file}: larger than any draft")
-        tensors = load_file(file)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(f"{file}: missing or damaged ({error})", "fetch or train the draft anew") from error
+    config = read_config(folder, target)
+    state = {name: torch.from_numpy(value) for name, value in read_arrays(folder).items()}
     network = new_network(config, target_tables(target))
-    state = {name: value.float() if value.is_floating_point() else value for name, value in tensors.items()}
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
         reason = str(error).splitlines()[-1].strip()
-        raise ModelError(f"{file}: does not fit its config.json ({reason})", "fetch or train the draft anew") from error
+        raise ModelError(
+            f"{folder}: does not fit its config.json ({reason})", "fetch or train the draft anew"
+        ) from error
     drafted = network.drafted
     if int(drafted.min()) < 0 or int(drafted.max()) >= config.rows:
-        raise ModelError(f"{file}: drafts tokens that {target.name} does not have", "fetch or train the draft anew")
+        raise ModelError(f"{folder}: drafts tokens that {target.name} does not have", "fetch or train the draft anew")
     return network
 
 

@@ -34,11 +34,22 @@ def new_drafter(name: str, target: Decoder) -> Drafter:
         raise UsageError(
             f"no draft is called {name!r}; there are {', '.join(CHOICES)}, and folders with trained drafts"
         )
+    return _trained(Path(name), target)
+
+
+def _trained(folder: Path, target: Decoder) -> Drafter:
+    from foretell.drafts.stored import read_arrays, read_config
+
+    config = read_config(folder, target)
+    if config.architecture in ("prism", "hass", "eagle2"):
+        from foretell.drafts.quantised import QuantisedDrafter
+
+        return QuantisedDrafter(config, read_arrays(folder), target)
     _need_torch()
     from foretell.drafts.checkpoint import load_draft
     from foretell.drafts.neural import NeuralDrafter
 
-    return NeuralDrafter(load_draft(Path(name), target))
+    return NeuralDrafter(load_draft(folder, target))
 
 
 def _need_torch() -> None:

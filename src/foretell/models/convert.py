@@ -42,7 +42,7 @@ def convert(source: ModelSource, progress: Callable[[float], None] | None = None
     arrays["embedding"], arrays["embedding_scale"] = _embedding(table[known], config.embedding_scale)
     output = (table if head is None else head)[known]
     output[rows < 0] = 0
-    arrays["head"], arrays["head_scale"] = _matrix(output, block_size(config.width))
+    arrays["head"], arrays["head_scale"] = packed_matrix(output, block_size(config.width))
     arrays["final_norm"] = _require(source, "final_norm")
     arrays.update(source.vocabulary.to_arrays())
     if progress:
@@ -68,12 +68,20 @@ def _require(source: ModelSource, name: str) -> NDArray[np.float32]:
     return values
 
 
-def _matrix(matrix: NDArray[np.float32], block: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def packed_matrix(matrix: NDArray[np.float32], block: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Rotated, rounded and packed matrix, and the scale of each row (padded rows: 0)."""
     integers, scales = quantise_weights(rotate_weights(matrix, block))
     padded = np.zeros(-len(scales) % BLOCK + len(scales), np.float32)
     padded[: len(scales)] = scales
     return pack(integers), padded
+
+
+def rotated_values(value: NDArray[np.float32], block: int) -> NDArray[np.float32]:
+    """Rows of a value projection (N, D) so that each head's outputs come rotated in blocks."""
+    # rotate_weights acts on columns, and divides by the block.
+    by_head = value.reshape(-1, block, value.shape[1]).transpose(0, 2, 1).reshape(-1, block)
+    rotated = (rotate_weights(by_head, block) * block).astype(np.float32)
+    return np.ascontiguousarray(rotated.reshape(-1, value.shape[1], block).transpose(0, 2, 1).reshape(value.shape))
 
 
 def _embedding(table: NDArray[np.float32], factor: float) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
@@ -94,11 +102,7 @@ def _layer(source: ModelSource, layer: int) -> Arrays:
         return get(name) if present else np.empty(0, np.float32)
 
     width_block, head_block = block_size(config.width), block_size(config.head_width)
-    value = get("value")
-    # Rows of the value projection are rotated per head: rotate_weights acts on columns, and divides by the block.
-    by_head = value.reshape(-1, head_block, config.width).transpose(0, 2, 1).reshape(-1, head_block)
-    rotated = (rotate_weights(by_head, head_block) * head_block).astype(np.float32)
-    value = rotated.reshape(-1, config.width, head_block).transpose(0, 2, 1).reshape(value.shape)
+    value = rotated_values(get("value"), head_block)
     arrays: Arrays = {}
     # Values are what rounding hurts most: their rows come twice, the second time for the rounding error.
     exact_value = rotate_weights(value, width_block)
@@ -107,10 +111,10 @@ def _layer(source: ModelSource, layer: int) -> Arrays:
     exact_input = rotate_weights(np.concatenate([get("query"), get("key")]), width_block)
     qkv, arrays["qkv_scale"] = quantise_weights(np.concatenate([exact_input, exact_value, rest]))
     arrays["qkv"] = pack(qkv)
-    arrays["output"], arrays["output_scale"] = _matrix(get("output"), head_block)
+    arrays["output"], arrays["output_scale"] = packed_matrix(get("output"), head_block)
     gate_up = np.concatenate([get("gate"), get("up")])
-    arrays["gate_up"], arrays["gate_up_scale"] = _matrix(gate_up, width_block)
-    arrays["down"], arrays["down_scale"] = _matrix(get("down"), block_size(config.feed_forward))
+    arrays["gate_up"], arrays["gate_up_scale"] = packed_matrix(gate_up, width_block)
+    arrays["down"], arrays["down_scale"] = packed_matrix(get("down"), block_size(config.feed_forward))
     arrays["attention_norm"], arrays["feed_norm"] = get("attention_norm"), get("feed_norm")
     arrays["query_norm"] = norm("query_norm", config.head_norms)
     arrays["key_norm"] = norm("key_norm", config.head_norms)

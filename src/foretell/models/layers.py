@@ -28,7 +28,7 @@ ATTENTION_ROWS = 12
 class Weights(NamedTuple):
     """Stacked exact weights of all layers; packed int8 matrices and their float32 row scales."""
 
-    attention_norm: NDArray[np.float32]  # (L, D)
+    attention_norm: NDArray[np.float32]  # (L, D), or (L, 0) for layers without
     qkv: NDArray[np.int8]  # (L, (H + 3 K) W / 16, D / 2, 16, 2): queries, keys, values, values' rest
     qkv_scale: NDArray[np.float32]  # (L, (H + 3 K) W)
     query_norm: NDArray[np.float32]  # (L, W) or (L, 0)
@@ -120,9 +120,12 @@ def norm_rows(
     scales: NDArray[np.float32],
     row: NDArray[np.float32],
 ) -> None:
-    """Norm, rotate and quantise every row of ``hidden``, for the product that follows."""
+    """Norm, rotate and quantise every row of ``hidden``, for the product that follows; an empty norm is left out."""
     for r in range(hidden.shape[0]):
-        rms_norm(hidden[r], norm, shape.epsilon, row)
+        if norm.size > 0:
+            rms_norm(hidden[r], norm, shape.epsilon, row)
+        else:
+            row[:] = hidden[r]
         hadamard(row, shape.width_block)
         scales[r] = quantise(row, left[r, : row.size])
 
