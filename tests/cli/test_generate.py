@@ -45,7 +45,7 @@ def test_stops_before_a_text(run):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("x", "--raw", "--draft", "nonsense"), "no draft is called 'nonsense'; there are auto, none, lookup"),
+        (("x", "--raw", "--draft", "nonsense"), "no draft is called 'nonsense'; there are auto, none, lookup, "),
         (("x", "--raw", "--temperature", "-1"), "temperature -1.0 is not a number from 0 up"),
         (("x", "--raw", "--top-p", "2"), "top_p 2.0 is not above 0 and at most 1"),
         (("x", "--raw", "--max-tokens", "-1"), "max_tokens -1 is negative"),

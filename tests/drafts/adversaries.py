@@ -30,6 +30,9 @@ class RandomDrafter:
         self.seen = [[] for _ in range(streams)]
         self.features = [[] for _ in range(streams)]
 
+    def start(self, stream: int, token: int) -> None:
+        self.first = token
+
     def extend(self, stream: int, tokens: NDArray[np.int32], features: NDArray[np.float32]) -> None:
         assert features.shape[:2] == (len(self.taps), tokens.size)
         self.seen[stream] += tokens.tolist()

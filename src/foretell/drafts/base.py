@@ -37,6 +37,10 @@ class Drafter(Protocol):
         """Forget everything; from now on there are so many streams, of up to ``slots`` tokens."""
         ...
 
+    def start(self, stream: int, token: int) -> None:
+        """Learn the first token of a stream."""
+        ...
+
     def extend(self, stream: int, tokens: NDArray[np.int32], features: NDArray[np.float32]) -> None:
         """Learn that a stream goes on with these tokens.
 
@@ -62,6 +66,9 @@ class NoDrafter:
 
     def begin(self, streams: int, slots: int) -> None:
         """Nothing to do."""
+
+    def start(self, stream: int, token: int) -> None:
+        """Nothing to learn."""
 
     def extend(self, stream: int, tokens: NDArray[np.int32], features: NDArray[np.float32]) -> None:
         """Nothing to learn."""

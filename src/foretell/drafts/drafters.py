@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ CHOICES = ("auto", "none", "lookup")
 
 
 def new_drafter(name: str, target: Decoder) -> Drafter:
-    """Drafter of a name, or of a folder with a trained draft, for a target.
+    """Drafter of a name, of a folder with a trained draft, or a smaller model that the registry knows, for a target.
 
     Raises
     ------
@@ -30,11 +31,26 @@ def new_drafter(name: str, target: Decoder) -> Drafter:
         return NoDrafter()
     if name in ("auto", "lookup"):
         return LookupDrafter()
-    if not Path(name).is_dir():
-        raise UsageError(
-            f"no draft is called {name!r}; there are {', '.join(CHOICES)}, and folders with trained drafts"
-        )
-    return _trained(Path(name), target)
+    from foretell.models import registry
+
+    path = Path(name)
+    known = [model.name for model in registry.list_models()]
+    if name in known or name.startswith("hf:") or path.is_file() or _is_language_model(path):
+        from foretell.drafts.standalone import StandaloneDrafter
+
+        return StandaloneDrafter(registry.load(name), target)
+    if path.is_dir():
+        return _trained(path, target)
+    places = f"{', '.join((*CHOICES, *known))}, files of models, and folders with trained drafts"
+    raise UsageError(f"no draft is called {name!r}; there are {places}")
+
+
+def _is_language_model(folder: Path) -> bool:
+    """Whether a folder holds a whole language model (its configuration has a ``model_type`` of its own)."""
+    try:
+        return "model_type" in json.loads((folder / "config.json").read_text())
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def _trained(folder: Path, target: Decoder) -> Drafter:

@@ -38,6 +38,17 @@ class Growing:
         return Tree(np.array(self.tokens, np.int32), np.array(self.parents, np.int32), np.array(self.chances))
 
 
+def branch_mask(nodes: NDArray[np.int32], expanded: list[int], growing: Growing) -> NDArray[np.bool_]:
+    """Which of the nodes that were expanded (the root apart) each of these is below, or is: (nodes, expanded)."""
+    visible = np.zeros((nodes.size, len(expanded)), np.bool_)
+    for row, start in enumerate(nodes.tolist()):
+        node = start
+        while node > 0:
+            visible[row, expanded.index(node)] = True
+            node = growing.parents[node]
+    return visible
+
+
 def grow(growing: Growing, size: TreeSize, expand: Expand) -> Tree:
     """Expand the most probable nodes of each depth, and keep the best of all.
 

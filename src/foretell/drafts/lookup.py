@@ -43,6 +43,10 @@ class LookupDrafter:
         self._texts: list[list[int]] = [[] for _ in range(streams)]
         self._places: list[dict[tuple[int, ...], list[int]]] = [{} for _ in range(streams)]
 
+    def start(self, stream: int, token: int) -> None:
+        """Begin a text."""
+        self._texts[stream] = [token]
+
     def extend(self, stream: int, tokens: NDArray[np.int32], features: NDArray[np.float32]) -> None:
         """Note where each run of tokens ends, and whether what followed it last time followed again."""
         text, places = self._texts[stream], self._places[stream]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foretell.drafts.base import TreeSize
-from foretell.drafts.grow import Growing, grow
+from foretell.drafts.grow import Growing, branch_mask, grow
 from foretell.drafts.networks.base import Attend, DraftNetwork
 from foretell.drafts.tree import Tree
 
@@ -47,6 +47,9 @@ class NeuralDrafter:
     def begin(self, streams: int, slots: int) -> None:
         """Forget everything."""
         self._streams = [_Stream(self.network, slots) for _ in range(streams)]
+
+    def start(self, stream: int, token: int) -> None:
+        """Nothing to do: features come with the tokens after the first."""
 
     @torch.inference_mode()
     def extend(self, stream: int, tokens: NDArray[np.int32], features: NDArray[np.float32]) -> None:
@@ -88,7 +91,7 @@ class NeuralDrafter:
         tokens = torch.tensor([[growing.tokens[node] for node in nodes]], device=device)
         parents = torch.stack([branch.states[growing.parents[node]] for node in nodes])[None]
         position = torch.tensor([branch.own.used - 1 + depth], device=device)
-        attend = branch.attend(nodes.tolist(), growing.parents)
+        attend = branch.attend(nodes, growing)
         return self.network.step(depth, self.network.embed(tokens), parents, position, attend)
 
 
@@ -102,14 +105,10 @@ class _Branch:
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
 
-    def attend(self, nodes: list[int], parents: list[int]) -> Attend:
+    def attend(self, nodes: NDArray[np.int32], growing: Growing) -> Attend:
         """Attention of new nodes to what was read, to their ancestors and to themselves."""
-        self._nodes += nodes
-        seen = torch.zeros(len(nodes), len(self._nodes), dtype=torch.bool)
-        for row, node in enumerate(nodes):
-            while node > 0:
-                seen[row, self._nodes.index(node)] = True
-                node = parents[node]
+        self._nodes += nodes.tolist()
+        seen = torch.from_numpy(branch_mask(nodes, self._nodes, growing))
 
         def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
             self._keys.append(keys)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from foretell.compilation import compiled
 from foretell.drafts.base import TreeSize
 from foretell.drafts.config import DraftConfig
-from foretell.drafts.grow import Growing, grow
+from foretell.drafts.grow import Growing, branch_mask, grow
 from foretell.drafts.tree import Tree
 from foretell.errors import ModelError
 from foretell.exact.arithmetic import LOG2_E
@@ -156,6 +156,9 @@ class QuantisedDrafter:
             np.zeros((*lead, room), np.float32),
         )
 
+    def start(self, stream: int, token: int) -> None:
+        """Nothing to do: features come with the tokens after the first."""
+
     def extend(self, stream: int, tokens: NDArray[np.int32], features: NDArray[np.float32]) -> None:
         """Step 0 at every new place, from the target's features."""
         own = self._streams[stream]
@@ -237,12 +240,7 @@ def _branch_rows(
 ) -> Rows:
     """Rows of new nodes of a tree: each sees what was read, its ancestors and itself."""
     count, first = nodes.size, len(expanded) - nodes.size
-    visible = np.zeros((count, len(expanded)), np.bool_)
-    for row, start in enumerate(nodes.tolist()):
-        node = start
-        while node > 0:
-            visible[row, expanded.index(node)] = True
-            node = growing.parents[node]
+    visible = branch_mask(nodes, expanded, growing)
     slots = np.arange(used + first, used + first + count, dtype=np.int32)
     positions = np.full(count, used - 1 + depth, np.int32)
     return Rows(np.full(count, stream, np.int32), slots, positions, np.full(count, used, np.int32), visible)

@@ -79,6 +79,7 @@ class Speculation:
         """
         if not 0 < tokens.size <= self.capacity:
             raise ValueError(f"{tokens.size} tokens for a stream of 1 to {self.capacity}")
+        self.drafter.start(stream, int(tokens[0]))
         for begin in range(0, tokens.size - 1, CHUNK):
             end = min(begin + CHUNK, tokens.size - 1)
             slots = np.arange(begin, end, dtype=np.int32)
