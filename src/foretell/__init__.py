@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foretell.archive.pack import compress, pack_stream
     from foretell.archive.seek import open_archive as open
     from foretell.archive.unpack import decompress, unpack_stream
+    from foretell.dependence import DependencyGraph, metric_interval
     from foretell.drafts.generate import generate
     from foretell.errors import (
         ArchiveError,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ArchiveError",
     "CorruptArchiveError",
+    "DependencyGraph",
     "Document",
     "ForetellError",
     "MemoryLimitError",
@@ -48,12 +50,15 @@ __all__ = [
     "compress",
     "decompress",
     "generate",
+    "metric_interval",
     "open",
     "pack_stream",
     "unpack_stream",
 ]
 
 _HOMES = {
+    "DependencyGraph": ("foretell.dependence", "DependencyGraph"),
+    "metric_interval": ("foretell.dependence", "metric_interval"),
     "compress": ("foretell.archive.pack", "compress"),
     "pack_stream": ("foretell.archive.pack", "pack_stream"),
     "decompress": ("foretell.archive.unpack", "decompress"),

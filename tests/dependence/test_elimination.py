@@ -38,7 +38,7 @@ def test_column_counts_follow_the_definition(seed):
 
 
 @given(st.integers(0, 10**6))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 def test_properties(seed):
     rng = np.random.default_rng(seed)
     graph = random_graph(rng, int(rng.integers(1, 25)), cliques=bool(seed % 2))

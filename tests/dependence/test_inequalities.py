@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 
@@ -50,6 +50,7 @@ def test_one_step_is_the_kl_bound():
 
 
 @given(st.floats(0, 1), deltas, st.integers(0, 10**6))
+@settings(deadline=None, max_examples=40)
 def test_several_steps_lie_between_the_extremes_and_beat_hoeffding(mean, delta, seed):
     rng = np.random.default_rng(seed)
     a, v = rng.uniform(0, 1, 6) + 1e-3, rng.uniform(0.05, 1, 6)

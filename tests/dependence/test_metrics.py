@@ -26,7 +26,7 @@ def attacked(make, labels, draw, seed, tries=60):
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=12), st.integers(0, 10**6))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 def test_no_change_beats_the_constants(labels, seed):
     labels = np.array(labels, dtype=int)
     labels[:2] = 0, 1

@@ -70,7 +70,7 @@ def test_coverage_of_the_certificate_with_measured_stability():
     size, m = 200, 3
     graph = DependencyGraph.from_m_dependence(size, m)
     held = []
-    for _ in range(50):
+    for _ in range(15):
         noise = rng.random(size + m)
         values = np.lib.stride_tricks.sliding_window_view(noise, m + 1).mean(axis=1)
         theta = values.mean()

@@ -44,7 +44,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 PEEL_EDGES = 3_000_000
 """Graphs with more edges are coloured in fewer ways."""
-POLISH_ITEMS, POLISH_EDGES, POLISH_COLORINGS = 3000, 200_000, 6
+POLISH_ITEMS, POLISH_EDGES, POLISH_COLORINGS = 12_000, 200_000, 6
 """Sizes up to which mixtures of many independent sets are searched, and colourings to start from."""
 POLISH_ROUNDS, POLISH_STEPS = 12, 12
 SLACK = 1e-12

@@ -164,7 +164,7 @@ def metric_interval(
     >>> interval.effective_sample_size
     10.0
     >>> print(interval)
-    accuracy 0.7000, 95% interval 0.2990 to 0.9421 (chernoff; n = 50, n_eff = 10.0)
+    accuracy 0.7000, 95% interval 0.2848 to 0.9578 (chernoff; n = 50, n_eff = 10.0)
     """
     delta = check_delta(1 - confidence)
     name = metric if isinstance(metric, str) else getattr(metric, "__name__", "metric")
