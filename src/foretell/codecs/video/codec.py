@@ -18,7 +18,16 @@ from foretell.codecs.image.numbers import put_block, put_varints, take_blocks, t
 from foretell.codecs.image.pipeline import Code, Task, run_tasks
 from foretell.codecs.image.planes import Picture, inside, new_plane
 from foretell.codecs.octets import OctetsCodec
-from foretell.codecs.video.motion import BLOCK, REACH, compensate, search, shrink
+from foretell.codecs.video.motion import (
+    BLOCK,
+    BRIGHTNESS,
+    COLOUR,
+    ERRORS,
+    MOST_QUARTERS,
+    compensate,
+    search,
+    shrink,
+)
 from foretell.codecs.video.y4m import FRAME_LINE, VideoLayout
 from foretell.errors import CorruptArchiveError
 
@@ -50,7 +59,7 @@ class VideoCodec:
         frames = _to_planes(lines[:, len(FRAME_LINE) :], layout)
         largest = [max(1, max(int(frame[k].max()) for frame in frames)) for k in range(len(layout.shapes))]
         group = _Group(layout, count, largest, None, self._tell(layout))
-        group.vectors = _find_vectors(frames)
+        group.vectors = _find_vectors(frames, whole(largest[0]))
         group.run(frames)
         form = _CHROMA.index(layout.chroma) | layout.sample_bytes - 1 << 2
         head = bytes([form]) + put_varints(layout.width, layout.height, *largest)
@@ -83,7 +92,7 @@ class VideoCodec:
             shape = (2, *group.vectors.shape[:3])
             vectors = np.frombuffer(OctetsCodec(1).decode(packed, int(np.prod(shape))), np.int8).reshape(shape)
             group.vectors = np.ascontiguousarray(vectors.transpose(1, 2, 3, 0))
-            if np.abs(group.vectors.astype(np.int16)).max() > REACH:
+            if np.abs(group.vectors.astype(np.int16)).max() > MOST_QUARTERS:
                 raise CorruptArchiveError("a motion vector points too far")
         return _from_planes(group.run(None), layout)
 
@@ -131,12 +140,17 @@ def _from_planes(frames: list[Planes], layout: VideoLayout) -> bytes:
     return b"".join(FRAME_LINE + b"".join(plane.astype(kind).tobytes() for plane in planes) for planes in frames)
 
 
-def _find_vectors(frames: list[Planes]) -> NDArray[np.int8]:
+def whole(largest: int) -> int:
+    """Largest number of as many bits."""
+    return (1 << largest.bit_length()) - 1
+
+
+def _find_vectors(frames: list[Planes], largest: int) -> NDArray[np.int8]:
     """Vectors of all frames from the second on."""
     height, width = frames[0][0].shape
     vectors = np.zeros((max(len(frames) - 1, 0), -(-height // BLOCK), -(-width // BLOCK), 2), np.int8)
     for number in range(1, len(frames)):
-        search(frames[number][0], frames[number - 1][0], vectors[number - 1])
+        search(frames[number][0], frames[number - 1][0], largest, vectors[number - 1])
     return vectors
 
 
@@ -154,6 +168,7 @@ class _Group:
         self._layout = layout
         self._count = count
         self._progress = progress
+        self._largest = whole(largest[0])
         shapes = layout.shapes
         self._models: list[PlaneModel] = [
             new_model(width, height * width * count, 2, top)
@@ -218,5 +233,6 @@ class _Group:
         plane, error = self._pictures[k][number - back].own, self._pictures[k][number - back].own_error
         for step in range(back - 1, -1, -1):
             vectors = self.vectors[number - step - 1]
-            plane, error = compensate(plane, vectors, down, right), compensate(error, vectors, down, right)
+            plane = compensate(plane, vectors, COLOUR if k else BRIGHTNESS, self._largest, down, right)
+            error = compensate(error, vectors, ERRORS, self._largest, down, right)
         return plane, error
