@@ -36,7 +36,7 @@ def blue_weights(pairs: PairGraph, correlation: float, *, nonnegative: bool = Tr
     --------
     >>> path = PairGraph.from_edges([0, 1, 2], [1, 2, 3])
     >>> blue_weights(path, 0.25).round(3)
-    array([0.4, 0.2, 0.4])
+    array([0.375, 0.25 , 0.375])
     """
     limit = 1 / pairs.arity
     if not 0 <= correlation < limit:

@@ -66,7 +66,7 @@ def risk_bound(pairs: Any, weights: ArrayLike | None = None, program: Program | 
     Examples
     --------
     >>> star = [(0, leaf) for leaf in range(1, 101)]
-    >>> risk_bound(star).norms.load
+    >>> round(risk_bound(star).norms.load, 6)
     1.0
     """
     graph = as_pairs(pairs)

@@ -27,7 +27,9 @@ from foretell.networked.kernels import Floats
 from foretell.networked.weight_norms import Norms
 
 Progress = Callable[[float], None]
-_ROOT_TOLERANCE = 1e-10
+_ROOT_TOLERANCE = (1e-10, 1e-7)
+_ROOT_SHARE = 1e-3
+"""The root's error relative to the gap that is asked for, within the limits above; it only widens the bounds."""
 _MAX_FAILURES = 12
 _UNKNOWN = (math.nan, math.nan, math.nan)
 _NONE: Floats = np.empty(0)
@@ -98,6 +100,7 @@ class _Point:
     lower: float
     upper: float
     norms: Norms
+    trim: float
     price_slope: Floats
     share_slope: Floats
     total: float
@@ -129,9 +132,11 @@ class DualAscent:
         self._price_sums = np.empty(pairs.n_pairs)
         self._share_sums = np.empty(0)
         self._weights = np.empty(pairs.n_pairs)
+        self._trimmed = np.empty(pairs.n_pairs)
         # Without shares on all objects, the dual function could have an edge where a pair without shares takes all
         # weight.
         self._floor: Floats = np.empty(0)
+        self._tolerance = _ROOT_TOLERANCE[0]
 
     def solve(
         self,
@@ -160,6 +165,7 @@ class DualAscent:
         if self._share_sums.size == 0 and problem.k2 > 0:
             self._share_sums = np.empty(self._weights.size)
         self._floor = min(0.01, _FLOOR_SHARE * gap) * self._by_degree()
+        self._tolerance = min(max(_ROOT_SHARE * gap, _ROOT_TOLERANCE[0]), _ROOT_TOLERANCE[1])
         point = self._first(problem, start)
         previous = (point.prices, point.shares)
         upper = lower = point
@@ -253,10 +259,11 @@ class DualAscent:
         q = self._share_sums if problem.k2 else _NONE
         if problem.k2:
             kernels.sum_of_objects(members, shares, q)
-        root = dual_kernels.find_root(self._price_sums, q, k, root, _ROOT_TOLERANCE)
+        root = dual_kernels.find_root(self._price_sums, q, k, root, self._tolerance)
         total, squares, squares_q, largest, excess = dual_kernels.write_weights(self._price_sums, q, root, w)
         loads = np.zeros(n + 1)
         kernels.add_to_objects(members, w, loads)
+        loads[n] = 0.0
         loads /= total
         square_loads = np.zeros(0)
         if problem.k2:
@@ -264,6 +271,7 @@ class DualAscent:
             kernels.add_squares_to_objects(members, w, square_loads)
         heaviest = math.sqrt(square_loads[:n].max()) if problem.k2 else 0.0
         found = Norms(float(loads[:n].max()), math.sqrt(squares) / total, heaviest / total, largest / total)
+        trim, found = self._better(problem, found, prices, loads, total)
         # Scaled down until the root's equations hold as inequalities, prices and level are a feasible dual point.
         share = min(1.0, problem.k1 / math.sqrt(squares))
         if problem.k2:
@@ -282,10 +290,34 @@ class DualAscent:
             constant + share * value,
             problem.value(found),
             found,
+            trim,
             loads[:n] - (problem.cap or 0.0),
             0.5 * root[1] * square_loads[:n] / total if problem.k2 else square_loads,
             total,
         )
+
+    def _better(
+        self, problem: Subproblem, found: Norms, prices: Floats, loads: Floats, total: float
+    ) -> tuple[float, Norms]:
+        """Cap for the loads (infinite for none) and norms of the better weights: those of the prices, or these trimmed.
+
+        The loads that prices lead to scatter about their mean under the prices, and their largest one, which is what
+        counts, is the last thing to settle. Trimmed to that mean, weights are nearly optimal long before.
+        """
+        sums = float(prices.sum())
+        cap = problem.cap if problem.cap is not None else (prices * loads).sum() / sums if sums > 0 else math.inf
+        if not 0 < cap < found.load:
+            return math.inf, found
+        n, out = self._n, self._trimmed
+        kept, squares, largest = dual_kernels.trim_weights(self._members, self._weights, loads, cap, out)
+        heaviest = 0.0
+        if problem.k2:
+            square_loads = np.zeros(n + 1)
+            kernels.add_squares_to_objects(self._members, out, square_loads)
+            heaviest = math.sqrt(square_loads[:n].max())
+        kernels.add_to_objects(self._members, out, trimmed := np.zeros(n + 1))
+        other = Norms(float(trimmed[:n].max()) / kept, math.sqrt(squares) / kept, heaviest / kept, largest / kept)
+        return (cap, other) if problem.value(other) < problem.value(found) else (math.inf, found)
 
     def _solution(self, upper: _Point, lower: _Point, count: int) -> Solution:
         kernels.sum_of_objects(self._members, upper.prices, self._price_sums)
@@ -294,6 +326,11 @@ class DualAscent:
             kernels.sum_of_objects(self._members, upper.shares, q)
         weights = np.empty(self._weights.size)
         total = dual_kernels.write_weights(self._price_sums, q, upper.root, weights)[0]
+        if math.isfinite(upper.trim):
+            loads = np.zeros(self._n + 1)
+            kernels.add_to_objects(self._members, weights, loads)
+            loads[self._n] = 0.0
+            total = dual_kernels.trim_weights(self._members, weights, loads / total, upper.trim, weights)[0]
         weights /= total
         return Solution(weights, upper.norms, upper.upper, lower.lower, count, lower)
 
@@ -302,11 +339,16 @@ def _curvature_between(point: _Point, found: _Point, metric: tuple[Floats, Float
     """Curvature of the dual function along the way from one point to another, in units of the metric."""
     n = point.price_slope.size
     step = found.prices[:n] - point.prices[:n]
-    linear, square = float(point.price_slope @ step), float((metric[0] * step) @ step)
+    linear, square = _product(point.price_slope, step), _product(metric[0], step**2)
     if point.shares.size:
         step = found.shares[:n] - point.shares[:n]
-        linear += float(point.share_slope @ step)
-        square += float((metric[1] * step) @ step)
+        linear += _product(point.share_slope, step)
+        square += _product(metric[1], step**2)
     if square <= 0:
         return 0.0
     return max(2 * (point.value + linear - found.value) / square, 0.0)
+
+
+def _product(one: Floats, other: Floats) -> float:
+    """Inner product without BLAS, whose threads cost more than they gain at such sizes on a busy machine."""
+    return float((one * other).sum())

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from foretell.compilation import compiled
-from foretell.networked.kernels import Floats
+from foretell.networked.kernels import Floats, Members
 
 Root = tuple[float, float, float]
 _TINY = 1e-300
@@ -226,6 +226,28 @@ def write_weights(c: Floats, q: Floats, root: Root, out: Floats) -> tuple[float,
         squares_q += weight_q * w * w
         largest = max(largest, w)
     return total, squares, squares_q, largest, excess
+
+
+@compiled
+def trim_weights(
+    members: Members, weights: Floats, loads: Floats, cap: float, out: Floats
+) -> tuple[float, float, float]:
+    """Write weights, less where an object's load is above a cap; return their sum, sum of squares and maximum.
+
+    A pair loses the share by which the larger load of its objects is too large, so that no load stays above the cap.
+    """
+    m, k = members.shape
+    total = squares = largest = 0.0
+    for e in range(m):
+        load = loads[members[e, 0]]
+        for j in range(1, k):
+            load = max(load, loads[members[e, j]])
+        w = weights[e] * (cap / load) if load > cap else weights[e]
+        out[e] = w
+        total += w
+        squares += w * w
+        largest = max(largest, w)
+    return total, squares, largest
 
 
 @compiled

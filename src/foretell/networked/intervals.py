@@ -160,11 +160,12 @@ def pair_interval(
 
     Examples
     --------
-    One user liked ten items, two users one each:
+    One user liked all of fifty items, and of fifty other users, with an item each, half did:
 
-    >>> pairs = PairGraph.from_edges([0] * 10 + [1, 2], range(3, 15))
-    >>> print(pair_interval(None, [1] * 10 + [0, 1], "mean", pairs=pairs, value_range=(0, 1)))
-    mean 0.6667, 95% interval 0.1151 to 0.9753 (finner-chernoff; n = 12, n_eff = 3.0)
+    >>> pairs = PairGraph.from_edges([0] * 50 + list(range(1, 51)), range(51, 151))
+    >>> outcome = [1] * 50 + [0, 1] * 25
+    >>> print(pair_interval(None, outcome, "mean", pairs=pairs, value_range=(0, 1)))
+    mean 0.5098, 95% interval 0.3254 to 0.6924 (finner-chernoff; n = 100, n_eff = 51.0)
     """
     from foretell.dependence.inequalities import Chernoff
     from foretell.dependence.intervals import VACUOUS_SHARE, Interval, build_problem, metric_interval

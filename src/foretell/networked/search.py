@@ -28,7 +28,7 @@ from foretell.networked.weight_norms import Norms, norms
 
 MAX_SOLVES = 100
 _NEAR = 0.01
-_INNER_SHARE = 0.3
+_INNER_SHARE = 0.6
 """Share of epsilon that one convex problem may leave open while several are needed."""
 
 
