@@ -203,9 +203,10 @@ def _candidates(graph: DependencyGraph, weights: Floats, order: Order) -> list[_
     if order == "minimum degree" or (order == "auto" and (not large or len(found) == 1)):
         for candidate in _degree_orders(graph):
             found += _of_order(graph, weights, "minimum degree", candidate)
-    if not large:
+    if not large or order == "auto":
         bags = layers.layer_bags(graph.parts, reached, level)
         found += _of_order(graph, weights, "layers", reached[::-1].copy(), bags)
+    if not large:
         found += _of_order(graph, weights, "as given", np.arange(graph.n_items))
     return found
 

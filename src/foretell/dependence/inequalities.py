@@ -179,7 +179,8 @@ class Chernoff:
         if len(self.steps) == 1:
             return kl_lower(mean, level * self.steps[0])
         # The bound grows with the mean, so that a mean slightly below 1 may stand for it.
-        return max(_search(min(mean, 1 - 1e-9), level, np.array(self.steps), np.array(self.masses)), 0.0)
+        found = _search(min(mean, 1 - 1e-9), level, np.array(self.steps), np.array(self.masses))
+        return max(found, kl_lower(mean, level * max(self.steps)))
 
     def upper(self, mean: float, delta: float) -> float:
         """Upper confidence bound: the lower one for 1 - X."""
