@@ -2,7 +2,7 @@
 
     python benchmarks/spans_quality.py --data crossner-ai wnut17 --models lear tagger --seeds 0 1 2 --device cuda
 
-One row per (corpus, model, seed, encoder, epochs) goes to ``benchmarks/results/spans_quality.json``; a cell whose row
+One row per (corpus, model, seed, encoder, epochs, batch size) goes to ``benchmarks/results/spans_quality.json``; a cell whose row
 is there is not run again, so the table can be made in pieces. ``--table`` prints what there is. Hyper-parameters are
 the same for all models; the epoch is chosen on the development part.
 """
@@ -35,20 +35,22 @@ MODELS = {
     "lear-static": Settings(label_embedding="static"),
     "lear-random": Settings(label_embedding="random"),
 }
-FEW = Training(epochs=20, batch_size=8)
+FEW = Training(epochs=15, batch_size=4)
 MANY = Training(epochs=8, batch_size=16)
 
 
-def training_for(name: str, seed: int, epochs: int | None) -> Training:
+def training_for(name: str, seed: int, args: argparse.Namespace) -> Training:
     """The same for all models: more, smaller steps where there are only 100 to 200 sentences."""
     chosen = FEW if name.startswith("crossner-") else MANY
-    return replace(chosen, seed=seed, epochs=epochs or chosen.epochs)
+    return replace(
+        chosen, seed=seed, epochs=args.epochs or chosen.epochs, batch_size=args.batch_size or chosen.batch_size
+    )
 
 
 def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
     corpus = spans_data.load(name)
     settings = replace(MODELS[model], nested=corpus.nested)
-    training = training_for(name, seed, args.epochs)
+    training = training_for(name, seed, args)
     extractor = SpanExtractor(args.encoder, settings=settings, training=training, device=args.device)
     begin = time.perf_counter()
     train = corpus.train[: args.limit] if args.limit else corpus.train
@@ -67,6 +69,7 @@ def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict
         "seed": seed,
         "encoder": args.encoder,
         "epochs": training.epochs,
+        "batch_size": training.batch_size,
         "train_documents": len(train),
         "dev_documents": args.dev_limit or len(corpus.dev),
         "test": {key: scores[key] for key in ("precision", "recall", "f1", "gold", "predicted", "lost_gold", "depths")},
@@ -83,8 +86,18 @@ def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict
     }
 
 
+KEYS = ("data", "model", "seed", "encoder", "epochs", "batch_size", "train_documents", "dev_documents")
+
+
 def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(row[key] for key in ("data", "model", "seed", "encoder", "epochs", "train_documents", "dev_documents"))
+    return tuple(row[key] for key in KEYS)
+
+
+def is_done(name: str, model: str, seed: int, args: argparse.Namespace) -> bool:
+    """Whether there is a row of this cell, made with these options."""
+    training = training_for(name, seed, args)
+    wanted = (name, model, seed, args.encoder, training.epochs, training.batch_size)
+    return any(key_of(row)[:6] == wanted for row in read_rows())
 
 
 def read_rows() -> list[dict[str, Any]]:
@@ -94,13 +107,14 @@ def read_rows() -> list[dict[str, Any]]:
 def print_table(rows: list[dict[str, Any]]) -> None:
     groups: dict[tuple[str, ...], list[float]] = {}
     for row in rows:
-        key = (row["data"], row["encoder"], f"{row['epochs']}", f"{row['train_documents']}", row["model"])
+        steps = f"{row['epochs']} x {row['batch_size']}"
+        key = (row["data"], row["encoder"], steps, f"{row['train_documents']}", row["model"])
         groups.setdefault(key, []).append(100 * row["test"]["f1"])
-    print(f"{'corpus':20} {'encoder':10} {'epochs':>6} {'sentences':>9} {'model':14} {'F1':>6} {'sd':>5} seeds")
+    print(f"{'corpus':20} {'encoder':10} {'epochs':>7} {'sentences':>9} {'model':14} {'F1':>6} {'sd':>5} seeds")
     for (data, encoder, epochs, count, model), scores in sorted(groups.items()):
         deviation = f"{statistics.stdev(scores):5.2f}" if len(scores) > 1 else "    -"
         mean = statistics.mean(scores)
-        print(f"{data:20} {encoder:10} {epochs:>6} {count:>9} {model:14} {mean:6.2f} {deviation} {len(scores)}")
+        print(f"{data:20} {encoder:10} {epochs:>7} {count:>9} {model:14} {mean:6.2f} {deviation} {len(scores)}")
 
 
 def main() -> None:
@@ -110,6 +124,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--encoder", default="minilm-l6")
     parser.add_argument("--epochs", type=int, help="instead of each corpus's own number")
+    parser.add_argument("--batch-size", type=int, help="instead of each corpus's own")
     parser.add_argument("--limit", type=int, help="only the first so many training sentences")
     parser.add_argument("--dev-limit", type=int, help="choose the epoch on only the first so many sentences")
     parser.add_argument("--device", default="auto")
@@ -121,9 +136,7 @@ def main() -> None:
     for name in [] if args.table else args.data:
         for seed in args.seeds:
             for model in args.models:
-                epochs = training_for(name, seed, args.epochs).epochs
-                done = [row for row in read_rows() if (row["data"], row["model"], row["seed"]) == (name, model, seed)]
-                if any((row["encoder"], row["epochs"]) == (args.encoder, epochs) for row in done):
+                if is_done(name, model, seed, args):
                     continue
                 row = run_cell(name, model, seed, args)
                 rows = [other for other in read_rows() if key_of(other) != key_of(row)]
