@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foretell.archive.pack import compress, pack_stream
     from foretell.archive.seek import open_archive as open
     from foretell.archive.unpack import decompress, unpack_stream
+    from foretell.codecs.image.arrays import compress_image, decompress_image
     from foretell.dependence import DependencyGraph, metric_interval
     from foretell.drafts.generate import generate
     from foretell.errors import (
@@ -48,7 +49,9 @@ __all__ = [
     "UnsupportedVersionError",
     "VerificationError",
     "compress",
+    "compress_image",
     "decompress",
+    "decompress_image",
     "generate",
     "metric_interval",
     "open",
@@ -62,6 +65,8 @@ _HOMES = {
     "compress": ("foretell.archive.pack", "compress"),
     "pack_stream": ("foretell.archive.pack", "pack_stream"),
     "decompress": ("foretell.archive.unpack", "decompress"),
+    "compress_image": ("foretell.codecs.image.arrays", "compress_image"),
+    "decompress_image": ("foretell.codecs.image.arrays", "decompress_image"),
     "unpack_stream": ("foretell.archive.unpack", "unpack_stream"),
     "open": ("foretell.archive.seek", "open_archive"),
     "Document": ("foretell.spans", "Document"),
