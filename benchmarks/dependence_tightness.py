@@ -20,6 +20,7 @@ import networkx
 import numpy as np
 
 from foretell.dependence import DependencyGraph, clique_lower_bound
+from foretell.dependence.auc_pairs import auc_chernoff
 from foretell.dependence.independent_sets import greedy_coloring
 
 RESULT = Path(__file__).resolve().parent / "results" / "dependence_tightness.json"
@@ -125,12 +126,16 @@ def measure(graph: DependencyGraph) -> dict[str, Any]:
         graph.forest_complexity(), graph.elimination_complexity(), graph.fractional_cover()
     )  # fmt: skip
     square = graph.n_items**2
+    half = np.arange(graph.n_items) % 2 == 0
+    pairs = auc_chernoff(graph, half)
     return {
         "n": graph.n_items,
         "forest": square / forest.value,
         "elimination": square / elimination.value,
         "sums": cover.effective_sample_size(),
         "janson_greedy": janson(graph),
+        "auc_elimination": square / elimination.value / 4,
+        "auc_pairs": pairs.effective_sample_size,
         "at_most_any": square / clique_lower_bound(graph),
         "at_most_forest": square / forest.lower_bound,
         "seconds": time.perf_counter() - begin,

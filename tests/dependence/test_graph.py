@@ -118,6 +118,15 @@ def test_union_subgraph_and_renumbering(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
+def test_colorings_are_proper_and_small(seed):
+    graph = random_graph(np.random.default_rng(seed), 15, cliques=True)
+    colors, near = graph.coloring(), adjacency(graph)
+    assert not (near & (colors[:, None] == colors[None])).any()
+    assert colors.max() <= near.sum(axis=1).max()
+    assert DependencyGraph.from_m_dependence(60, 4).coloring().max() == 4
+
+
+@pytest.mark.parametrize("seed", range(5))
 def test_neighborhood_sums(seed):
     rng = np.random.default_rng(seed)
     graph, values = random_graph(rng, 15, cliques=True), rng.random(15)

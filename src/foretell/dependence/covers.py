@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from foretell.compilation import announce
 from foretell.dependence import independent_sets as sets
 from foretell.dependence.errors import DependenceError
 from foretell.dependence.graph import MAX_PAIRS, DependencyGraph
@@ -164,6 +165,7 @@ def fractional_cover(
         sizes[graph.clique_items] = np.repeat(np.diff(graph.clique_indptr), np.diff(graph.clique_indptr))
         reason = "groups are independent" if graph.n_cliques else "items are independent"
         return FractionalCover(graph, 1 / sizes, reason)
+    announce(sets.heavy_independent_set, "the search for independent sets")
     matching = _matching(graph, ranges, latent)
     choices = [_caro_wei(graph, ranges) if matching is None else matching]
     if matching is None or graph.n_items <= 20_000:

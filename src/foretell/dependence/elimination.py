@@ -26,6 +26,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from foretell.compilation import announce
 from foretell.dependence import elimination_kernels as kernels
 from foretell.dependence import layers
 from foretell.dependence.covers import check_coefficients
@@ -126,6 +127,7 @@ def elimination_complexity(
     weights = check_coefficients(coefficients, graph.n_items)
     if not graph.n_items:
         raise DependenceError("a graph without items", "give at least one item")
+    announce(minimum_degree_order, "the search for elimination orders")
     if graph.indices.size > LOCAL_EDGES and not exact:
         first = np.unique(graph.component_labels, return_index=True)[1]
         walk, _, _ = layers.breadth_first(graph.parts, first)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
-WORK = 40_000_000
+WORK = 12_000_000
 """Items and edges, times roots, that the search may look at."""
 LOCAL_EDGES = 2_000_000
 """Edges, twice counted, from which renumbering pays."""

@@ -389,6 +389,15 @@ class DependencyGraph:
         same.indptr, same.indices = neighbours.renumbered(self.indptr, self.indices, order, position)
         return same
 
+    def coloring(self) -> Indices:
+        """Colour of each item, different for neighbours: few, found greedily in smallest-last order; shape (n,)."""
+        from foretell.dependence.independent_sets import greedy_coloring, smallest_last_order
+
+        matrix = self.to_scipy()
+        indptr, indices = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)
+        colors: Indices = greedy_coloring(indptr, indices, smallest_last_order(indptr, indices))
+        return colors
+
     # What graphs are for; see the modules named for what is computed and why it is valid
 
     def fractional_cover(self, coefficients: ArrayLike | None = None) -> FractionalCover:
