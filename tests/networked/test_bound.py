@@ -132,6 +132,26 @@ def test_load_that_does_not_count():
     assert np.allclose(weighting.weights, 1)
 
 
+@pytest.mark.parametrize("error", [0.5, 0.9, 1.1, 2.0])
+def test_bounds_hold_whatever_the_root_finder_does(error, monkeypatch):
+    """Lower bounds come from a dual point that is made feasible, not from the accuracy of Newton's method."""
+    from foretell.networked import dual_kernels
+
+    exact = {seed: DualAscent(graphs.random_pairs(seed)).solve(Subproblem(*FOUR), gap=1e-5) for seed in range(12)}
+    find = dual_kernels.find_root
+
+    def wrong(*arguments):
+        level, curvature, ceiling = find(*arguments)
+        return level * (1.0 + (error - 1.0) / 4), curvature * error, ceiling * error
+
+    monkeypatch.setattr(dual_kernels, "find_root", wrong)
+    for seed, best in exact.items():
+        found = DualAscent(graphs.random_pairs(seed)).solve(Subproblem(*FOUR), gap=1e-3, max_iterations=20)
+        assert found.lower <= best.upper * (1 + 1e-12)
+        assert found.upper >= best.lower * (1 - 1e-12)
+        assert found.upper == pytest.approx(Program(*FOUR).value(graphs.random_pairs(seed), found.weights))
+
+
 def test_progress_and_iteration_limit():
     seen = []
     pairs = graphs.preferential(300, 2)
