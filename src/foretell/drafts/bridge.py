@@ -25,8 +25,8 @@ def with_draft(draft: str | Drafter, target: str | Decoder, depth: int = 6) -> C
     """A decoding method for ``custom_generate=`` of a ``transformers`` model.
 
     At each place the token is chosen as ``generate`` would, with its processors, criteria, sampling and random
-    numbers; a chain of drafted tokens only makes several places known from one pass. One text at a time; ``transformers`` gives
-    methods like this one no streamer.
+    numbers; a chain of drafted tokens only makes several places known from one pass. One text at a time;
+    ``transformers`` gives methods like this one no streamer.
 
     Parameters
     ----------
