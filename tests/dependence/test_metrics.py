@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from foretell.dependence import metrics
 from foretell.dependence.errors import DependenceError
+from foretell.dependence.inequalities import kl
 
 sklearn_metrics = pytest.importorskip("sklearn.metrics")
 
@@ -82,6 +83,17 @@ def test_z_lies_in_its_range_and_centres_at_f1():
         assert (z >= -5 * g - 1e-9).all()
         assert (z <= 5 * (2 - 2 * g) + 1e-9).all()
     assert ratio.scaled_mean(ratio.estimate) == pytest.approx(ratio.estimate / (2 - ratio.estimate))
+
+
+@given(st.floats(0.001, 1), st.floats(0, 1))
+def test_values_farther_from_f1_are_rejected_more_clearly(hits, others):
+    """So that the values of F1 that a test does not reject are an interval, and its ends can be bisected."""
+    mistakes = others * (1 - hits)
+    ratio = metrics.Ratio(np.array([hits]), np.array([mistakes]), 1.0)
+    for end in (1e-4, 1 - 1e-6):
+        grid = np.linspace(ratio.estimate, end, 100)[1:]
+        evidence = [kl(min(max(ratio.scaled_mean(g), 0.0), 1.0), g / (2 - g)) for g in grid]
+        assert (np.diff(evidence) >= -1e-9).all()
 
 
 @pytest.mark.parametrize(
