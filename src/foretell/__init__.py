@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foretell.archive.pack import compress, pack_stream
     from foretell.archive.seek import open_archive as open
     from foretell.archive.unpack import decompress, unpack_stream
+    from foretell.codecs.audio.arrays import compress_audio, decompress_audio
     from foretell.codecs.image.arrays import compress_image, decompress_image
     from foretell.dependence import DependencyGraph, metric_interval
     from foretell.drafts.generate import generate
@@ -49,8 +50,10 @@ __all__ = [
     "UnsupportedVersionError",
     "VerificationError",
     "compress",
+    "compress_audio",
     "compress_image",
     "decompress",
+    "decompress_audio",
     "decompress_image",
     "generate",
     "metric_interval",
@@ -69,6 +72,8 @@ _HOMES = {
     "decompress_image": ("foretell.codecs.image.arrays", "decompress_image"),
     "unpack_stream": ("foretell.archive.unpack", "unpack_stream"),
     "open": ("foretell.archive.seek", "open_archive"),
+    "compress_audio": ("foretell.codecs.audio.arrays", "compress_audio"),
+    "decompress_audio": ("foretell.codecs.audio.arrays", "decompress_audio"),
     "Document": ("foretell.spans", "Document"),
     "Span": ("foretell.spans", "Span"),
     "SpanExtractor": ("foretell.spans", "SpanExtractor"),

@@ -1,9 +1,9 @@
 """Where the next sample may lie: a mixture of logistic distributions around every centre, at several scales.
 
-Component (m, k) has centre m, and its scale is a running mean, at rate k, of how far that centre was from the truth.
-The weights follow Bayes' rule with a fixed share: after each sample every weight is multiplied by the likelihood that its
-component gave to it, and a small share of all weight is spread evenly, so that no component is
-ever lost (Herbster and Warmuth, Tracking the Best Expert, 1998).
+Component (m, k) has centre m, and its scale is a running mean, at rate k, of how far that centre was from the
+truth. Weights follow Bayes' rule with a fixed share: after each sample every weight is multiplied by the likelihood
+that its component gave to it, and a small share of all weight is spread evenly, so that no component is ever lost
+(Herbster and Warmuth, Tracking the Best Expert, 1998).
 """
 
 from __future__ import annotations

@@ -19,6 +19,8 @@ MOST_VALUES = 1 << 16
 MOST_SPAN = 1 << 20
 """Largest distance between the first and the last of an arbitrary set."""
 _FEW = 0.9
+_WINDOW = 65
+"""Values around a value that tell how densely they are used."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ def find_values(samples: NDArray[np.int32]) -> Values:
     step = max(int(np.gcd.reduce(samples.astype(np.int64).ravel() - low)), 1)
     values = Values(low % step, step, low // step, high // step, _ALL)
     count = values.high - values.low + 1
-    if not 8 <= count <= MOST_SPAN:
+    if not _WINDOW <= count <= MOST_SPAN:
         return values
     bins = np.bincount(values.reduced(samples).ravel().astype(np.int64) - values.low, minlength=count)
     used = bins > 0
@@ -69,10 +71,10 @@ def _saved(bins: NDArray[np.int64], used: NDArray[np.bool_]) -> float:
     Values that are unused only because samples are few around them tell nothing, so a set is credited with a tenth
     where samples are few.
     """
-    window = np.ones(65) / 65
+    window = np.ones(_WINDOW) / _WINDOW
     density = np.convolve(used, window, mode="same")
     crowd = np.convolve(bins, window, mode="same")
-    gain = -np.log2(np.maximum(density, 1 / 65)) * np.where(crowd > 4, 1.0, 0.1)
+    gain = -np.log2(np.maximum(density, 1 / _WINDOW)) * np.where(crowd > 4, 1.0, 0.1)
     return float((bins * gain).sum())
 
 
