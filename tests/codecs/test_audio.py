@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foretell.codecs.audio.codec import AudioCodec, parse_head, wav_head
+from foretell.codecs.audio.codec import AudioCodec, parse_head
+from foretell.codecs.audio.head import wav_head
 from foretell.codecs.audio.pcm import PcmFormat, bytes_of, float_bits, integers_of, parse_format
 from foretell.codecs.audio.presets import PRESETS, preset_of_level
 from foretell.codecs.audio.values import find_values, pack_set, unpack_set
@@ -209,7 +210,7 @@ def test_noise_for_a_payload_does_no_harm(payload: bytes, size: int) -> None:
 def test_a_cut_payload_is_refused_in_its_head() -> None:
     payload = FAST.encode(as_bytes(tones(50)), STEREO)
     assert payload is not None
-    _, start = parse_head(payload)
+    _, _, start = parse_head(payload)
     for size in range(start):
         with pytest.raises(Exception, match=r"cut off|says|unknown"):
             parse_head(payload[:size])

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.audio.codec import wav_head
 from foretell.codecs.audio.containers import find_sound
+from foretell.codecs.audio.head import wav_head
 from foretell.codecs.audio.pcm import MOST_CHANNELS, MOST_RATE, PcmFormat
 
 _WIDTHS = {np.dtype(np.uint8): 1, np.dtype(np.int16): 2, np.dtype(np.int32): 4, np.dtype(np.float32): 4}

@@ -5,20 +5,17 @@ A payload is a head (preset, layout, the bytes around the samples, the values in
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.codecs.audio.coding import Coder, new_coder
-from foretell.codecs.audio.containers import find_sound
+from foretell.codecs.audio.head import MOST_AROUND, MOST_NUMBER, Layout, Reader, pack_layout, parse_layout
 from foretell.codecs.audio.kernel import ROOM, run
 from foretell.codecs.audio.mixture import Mixture, new_mixture
 from foretell.codecs.audio.pcm import (
-    MOST_CHANNELS,
     PcmFormat,
     bytes_of,
     float_bits,
@@ -31,48 +28,11 @@ from foretell.codecs.audio.presets import PRESETS, Plan, plan_of, preset_of_leve
 from foretell.codecs.audio.values import MOST_SPAN, MOST_VALUES, Values, find_values, pack_set, unpack_set
 from foretell.compilation import announce
 from foretell.entropy.binary import POSITION, finish, new_decoder, new_encoder
-from foretell.varint import decode_varint, encode_varint
+from foretell.varint import encode_varint
 
-MOST_AROUND: Final = 1 << 12
-"""Most bytes before and after the samples that a frame takes along."""
 CHUNK: Final = 1 << 15
 """Samples of all channels between two reports of progress."""
-_WAV_HEAD: Final = 44
-_CANONICAL, _TABLE, _FLOAT = 16, 32, 64
 Progress = Callable[[int], None]
-
-
-def wav_head(form: PcmFormat, size: int) -> bytes:
-    """The usual 44 bytes before ``size`` bytes of samples."""
-    return struct.pack(
-        "<4sI4s4sIHHIIHH4sI",
-        b"RIFF",
-        (size + 36) & 0xFFFFFFFF,
-        b"WAVE",
-        b"fmt ",
-        16,
-        3 if form.floating else 1,
-        form.channels,
-        form.rate,
-        (form.rate * form.block) & 0xFFFFFFFF,
-        form.block & 0xFFFF,
-        8 * form.width,
-        b"data",
-        size & 0xFFFFFFFF,
-    )
-
-
-@dataclass(frozen=True)
-class FrameHead:
-    """What a payload says before its code."""
-
-    preset: int
-    form: PcmFormat
-    before: bytes
-    after: bytes
-    float_bits: int
-    values: Values
-    size: int
 
 
 class AudioCodec:
@@ -116,14 +76,14 @@ class AudioCodec:
                 return None
             bits, samples = found, integers_of_floats(samples, found)
         values = find_values(samples)
-        head = FrameHead(self.preset, form, data[:start], data[end:], bits, values, 0)
-        return pack_head(head) + self._encode_samples(values.reduced(samples), head)
+        layout = Layout(self.preset, form, bits, data[:start], data[end:], values.table.size > 0)
+        return pack_head(layout, values) + self._encode_samples(values.reduced(samples), layout, values)
 
-    def _encode_samples(self, samples: NDArray[np.int32], head: FrameHead) -> bytes:
+    def _encode_samples(self, samples: NDArray[np.int32], layout: Layout, values: Values) -> bytes:
         announce(run, "the coding of sound")
-        room = samples.size * head.form.width + (1 << 14)
+        room = samples.size * layout.form.width + (1 << 14)
         code = np.zeros(room, np.uint8)
-        model = _new_model(head)
+        model = _new_model(layout, values)
         state = new_encoder()
         done = 0
         for end in _ends(samples):
@@ -131,36 +91,33 @@ class AudioCodec:
                 code = np.concatenate([code, np.zeros(code.size + ROOM * samples.shape[1], np.uint8)])
                 done = reached
             done = end
-            self._tell(end, samples, head)
+            self._tell(end, samples, layout)
         if code.size < int(state[POSITION]) + 16:
             code = np.concatenate([code, np.zeros(16, np.uint8)])
         return code[: finish(state, code)].tobytes()
 
-    def _tell(self, end: int, samples: NDArray[np.int32], head: FrameHead) -> None:
+    def _tell(self, end: int, samples: NDArray[np.int32], layout: Layout) -> None:
         if self.progress:
             step = CHUNK // samples.shape[1]
-            self.progress((end - (end - 1) // step * step) * head.form.block)
+            self.progress((end - (end - 1) // step * step) * layout.form.block)
 
     def decode(self, payload: bytes, size: int) -> bytes:
         """Bytes of a payload; wrong bytes, or ValueError, if it is corrupt."""
         announce(run, "the coding of sound")
-        head, position = parse_head(payload)
-        inside = size - len(head.before) - len(head.after)
-        if inside <= 0 or inside % head.form.block:
-            raise ValueError("an audio payload does not fit the size of its frame")
-        samples = np.zeros((inside // head.form.block, head.form.channels), np.int32)
+        layout, values, position = parse_head(payload)
+        samples = np.zeros((layout.samples(size), layout.form.channels), np.int32)
         code = np.frombuffer(bytearray(payload[position:]), np.uint8)
-        model = _new_model(head)
+        model = _new_model(layout, values)
         state = new_decoder(code)
         done = 0
         for end in _ends(samples):
             run(True, samples, code, state, done, end, *model)
             done = end
-            self._tell(end, samples, head)
-        samples = head.values.restored(samples)
-        if head.form.floating:
-            samples = floats_of(samples, head.float_bits)
-        return head.before + bytes_of(samples, head.form) + head.after
+            self._tell(end, samples, layout)
+        samples = values.restored(samples)
+        if layout.form.floating:
+            samples = floats_of(samples, layout.float_bits)
+        return layout.before + bytes_of(samples, layout.form) + layout.after
 
     def memory(self, payload: bytes, size: int) -> int:
         """Bytes of memory, about, that :meth:`decode` takes."""
@@ -176,9 +133,9 @@ def _ends(samples: NDArray[np.int32]) -> list[int]:
 Model = tuple[NDArray[np.int32], int, int, Plan, Predictors, Mixture, Coder]
 
 
-def _new_model(head: FrameHead) -> Model:
-    values, channels = head.values, head.form.channels
-    plan = plan_of(PRESETS[head.preset], channels)
+def _new_model(layout: Layout, values: Values) -> Model:
+    channels = layout.form.channels
+    plan = plan_of(PRESETS[layout.preset], channels)
     spread = values.high - values.low + 1
     low, high = (0, values.table.size - 1) if values.table.size else (values.low, values.high)
     return (
@@ -192,78 +149,38 @@ def _new_model(head: FrameHead) -> Model:
     )
 
 
-def _zigzag(value: int) -> int:
-    return 2 * value if value >= 0 else -2 * value - 1
+def pack_head(layout: Layout, values: Values) -> bytes:
+    """Bytes of a payload before its code."""
+    low = 2 * values.low if values.low >= 0 else -2 * values.low - 1
+    out = pack_layout(layout)
+    for number in (values.step, values.offset, low, values.high - values.low):
+        out += encode_varint(number)
+    if layout.has_table:
+        table = pack_set(np.isin(np.arange(values.low, values.high + 1), values.table))
+        out += encode_varint(len(table)) + table
+    return out
 
 
-def pack_head(head: FrameHead) -> bytes:
-    """Bytes of a head."""
-    form, values = head.form, head.values
-    found = find_sound(head.before) if len(head.before) == _WAV_HEAD else None
-    size = found.end - found.start if found else 0
-    canonical = found is not None and found.form == form and head.before == wav_head(form, size)
-    table = pack_set(np.isin(np.arange(values.low, values.high + 1), values.table)) if values.table.size else b""
-    flags = head.preset | canonical * _CANONICAL | bool(table) * _TABLE | form.floating * _FLOAT
-    kind = form.channels - 1 | (form.width - 1) << 5 | (not form.signed) << 7
-    out = bytes([flags, kind, form.big_endian | head.float_bits << 1])
-    out += encode_varint(form.rate)
-    out += encode_varint(size) if canonical else encode_varint(len(head.before)) + head.before
-    out += encode_varint(len(head.after)) + head.after
-    out += encode_varint(values.step) + encode_varint(values.offset)
-    out += encode_varint(_zigzag(values.low)) + encode_varint(values.high - values.low)
-    return out + (encode_varint(len(table)) + table if table else b"")
+def parse_head(payload: bytes) -> tuple[Layout, Values, int]:
+    """Layout, values in use, and where the code begins.
 
-
-class _Reader:
-    """Reads a head, refusing what lies beyond its end."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.at = 0
-
-    def take(self, size: int) -> bytes:
-        if size > len(self.data) - self.at:
-            raise ValueError("an audio payload is cut off")
-        self.at += size
-        return self.data[self.at - size : self.at]
-
-    def varint(self, most: int) -> int:
-        value, self.at = decode_varint(self.data, self.at)
-        if value > most:
-            raise ValueError(f"an audio payload says {value} where {most} is the most")
-        return value
-
-
-def parse_head(payload: bytes) -> tuple[FrameHead, int]:
-    """Head of a payload, and where its code begins."""
-    reader = _Reader(payload)
-    flags, kind, order = reader.take(3)
-    preset = flags & 15
-    if preset not in PRESETS or flags & 128:
-        raise ValueError(f"an audio payload has the unknown flags {flags:#04x}")
-    rate = reader.varint(0xFFFFFFFF)
-    form = PcmFormat(
-        kind % MOST_CHANNELS + 1, (kind >> 5 & 3) + 1, rate, not kind >> 7, bool(order & 1), bool(flags & _FLOAT)
-    )
-    if not form.supported or order >> 1 > 30:
-        raise ValueError("an audio payload has samples of an unknown kind")
-    if flags & _CANONICAL:
-        before = wav_head(form, reader.varint(0xFFFFFFFF))
-    else:
-        before = reader.take(reader.varint(MOST_AROUND))
-    after = reader.take(reader.varint(MOST_AROUND))
-    step, offset = reader.varint(0xFFFFFFFF), reader.varint(0xFFFFFFFF)
-    folded = reader.varint(0xFFFFFFFF)
+    Raises
+    ------
+    ValueError or CorruptArchiveError
+        If the head is damaged.
+    """
+    reader = Reader(payload)
+    layout = parse_layout(reader)
+    step, offset, folded = (reader.varint(MOST_NUMBER) for _ in range(3))
     low = folded >> 1 if folded & 1 == 0 else -(folded + 1 >> 1)
-    high = low + reader.varint(0xFFFFFFFF)
-    table = _parse_table(reader, low, high) if flags & _TABLE else np.zeros(0, np.int32)
+    high = low + reader.varint(MOST_NUMBER)
     if step < 1 or offset >= step or high > 0x7FFFFFFF:
         raise ValueError("an audio payload has values out of range")
-    values = Values(offset, step, low, high, table)
-    return FrameHead(preset, form, before, after, order >> 1, values, len(payload)), reader.at
+    table = _parse_table(reader, low, high) if layout.has_table else np.zeros(0, np.int32)
+    return layout, Values(offset, step, low, high, table), reader.at
 
 
-def _parse_table(reader: _Reader, low: int, high: int) -> NDArray[np.int32]:
+def _parse_table(reader: Reader, low: int, high: int) -> NDArray[np.int32]:
     if high - low >= MOST_SPAN:
         raise ValueError("an audio payload has a set of values that is too wide")
     used = unpack_set(reader.take(reader.varint(2 * MOST_SPAN)), high - low + 1)
