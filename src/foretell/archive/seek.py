@@ -88,6 +88,11 @@ class ArchiveFile(io.RawIOBase):
             self.close()
             raise error.at(str(self.name)) from error.__cause__
 
+    @property
+    def file(self) -> BinaryIO:
+        """The archive itself, for those who read records."""
+        return self._file
+
     def close(self) -> None:
         """Close the archive, if it was opened here."""
         if not self.closed and self._owns:

@@ -5,12 +5,35 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+from dataclasses import dataclass
 
 from foretell.cli import options
 from foretell.cli.files import STANDARD, open_output, open_seekable
 from foretell.errors import ForetellError
 
 _RANGE = re.compile(r"(-?\d*):(-?\d*)")
+_TIMES = re.compile(r"(?:(\d+(?:\.\d+)?)s)?:(?:(\d+(?:\.\d+)?)s)?")
+
+
+@dataclass(frozen=True)
+class Times:
+    """Stretch of time, in seconds."""
+
+    start: float
+    end: float | None
+
+
+def parse_wanted(text: str) -> slice | Times:
+    """Range of bytes, or of seconds where numbers end in ``s``.
+
+    >>> parse_wanted("1.5s:20s")
+    Times(start=1.5, end=20.0)
+    """
+    match = _TIMES.fullmatch(text)
+    if not match or text == ":":
+        return parse_range(text)
+    start, end = (float(part) if part else None for part in match.groups())
+    return Times(start or 0.0, end)
 
 
 def parse_range(text: str) -> slice:
@@ -21,7 +44,9 @@ def parse_range(text: str) -> slice:
     """
     match = _RANGE.fullmatch(text)
     if not match or "-" in match.groups():
-        raise argparse.ArgumentTypeError(f"{text!r} is not START:END in bytes, such as 1000:2000")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not START:END in bytes, such as 1000:2000, or in seconds, such as 1.5s:20s"
+        )
     start, end = (int(part) if part else None for part in match.groups())
     return slice(start, end)
 
@@ -31,10 +56,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_files(parser, "archives to read")
     parser.add_argument(
         "--range",
-        type=parse_range,
+        type=parse_wanted,
         default=slice(None),
         metavar="START:END",
-        help="bytes of the original, from 0; --range=-100: gives the last 100 (default: all)",
+        help="bytes of the original, from 0; --range=-100: gives the last 100; 10s:20s gives that time of a sound, "
+        "as a WAV file (default: all)",
     )
     options.add_memory(parser)
     options.add_threads(parser)
@@ -51,12 +77,17 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _write_range(source: str, wanted: slice, memory_limit: int) -> None:
+def _write_range(source: str, wanted: slice | Times, memory_limit: int) -> None:
     from foretell.archive.seek import ArchiveFile
+    from foretell.archive.sounds import cut_time
 
     with open_seekable(source) as file, open_output(STANDARD, force=False, binary=False) as out:
         archive = ArchiveFile(file, memory_limit=memory_limit)
-        start, end, _ = wanted.indices(archive.index.raw_size)
-        for piece in archive.read_range(start, end):
+        if isinstance(wanted, Times):
+            pieces = cut_time(archive, wanted.start, wanted.end)
+        else:
+            start, end, _ = wanted.indices(archive.index.raw_size)
+            pieces = archive.read_range(start, end)
+        for piece in pieces:
             out.write(piece)
     sys.stdout.flush()

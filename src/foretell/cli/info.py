@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from foretell.archive.index import Entry, Index, Member
 
 _FEW_FRAMES = 20
+_BARS = "▁▂▃▄▅▆▇█"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,9 +51,11 @@ def _describe(source: str) -> dict[str, Any]:
     with open_seekable(source) as file:
         index = read_index(file)
         pictures = _describe_pictures(file, index)
+        sounds = _describe_sounds(file, index)
     archives = [_describe_member(index, number, member) for number, member in enumerate(index.members)]
     for archive in archives:
         archive["pictures"] = [pictures[frame["frame"]] for frame in archive["frames"] if frame["frame"] in pictures]
+        archive["sound"] = [sounds[frame["frame"]] for frame in archive["frames"] if frame["frame"] in sounds]
     return {"input": source, "raw_bytes": index.raw_size, "archives": archives}
 
 
@@ -102,6 +105,23 @@ def _describe_pictures(file: BinaryIO, index: Index) -> dict[int, dict[str, Any]
     return found
 
 
+def _describe_sounds(file: BinaryIO, index: Index) -> dict[int, dict[str, Any]]:
+    """Layout, length and bits per sample of the frames that are sound, by number."""
+    from foretell.archive.sounds import sound_frames
+
+    return {
+        frame.entry.number: {
+            "frame": frame.entry.number,
+            "format": frame.layout.form.name,
+            "channels": frame.layout.form.channels,
+            "rate": frame.layout.form.rate,
+            "seconds": frame.samples / frame.layout.form.rate,
+            "bits_per_sample": 8 * frame.entry.head.coded / max(frame.samples * frame.layout.form.channels, 1),
+        }
+        for frame in sound_frames(file, index.entries)
+    }
+
+
 def _describe_model(digest: bytes) -> dict[str, Any]:
     from foretell.models import registry
 
@@ -125,6 +145,7 @@ def _lines(values: dict[str, Any], most_frames: int | None) -> list[str]:
         if archive["model"]:
             lines.append(f"  model    {_model_line(archive['model'])}")
         lines += _picture_lines(archive["pictures"])
+        lines += _sound_lines(archive["sound"])
         lines += _codec_lines(archive) + _frame_lines(archive["frames"], most_frames)
     return lines
 
@@ -143,6 +164,23 @@ def _picture_lines(pictures: list[dict[str, Any]]) -> list[str]:
         form = f"{first['channels']} channels, {first['depth']} bits"
     height = first["height"] if first["kind"] == "video" else sum(picture["height"] for picture in pictures)
     return [f"  picture  {first['width']} x {height}, {form}"]
+
+
+def _sound_lines(sounds: list[dict[str, Any]]) -> list[str]:
+    """Layout and length of all frames together, and bits per sample as they go."""
+    if not sounds:
+        return []
+    from foretell.codecs.audio.describe import clock
+
+    first, seconds = sounds[0], sum(sound["seconds"] for sound in sounds)
+    bits = sum(sound["bits_per_sample"] * sound["seconds"] for sound in sounds) / max(seconds, 1e-9)
+    line = f"  sound    {clock(seconds)}, {first['format']}, {first['channels']} channels, {first['rate']} Hz, "
+    lines = [line + f"{bits:.2f} bits per sample"]
+    most = max(sound["bits_per_sample"] for sound in sounds)
+    if len(sounds) > 1 and most > 0:
+        steps = "".join(_BARS[round(sound["bits_per_sample"] / most * (len(_BARS) - 1))] for sound in sounds)
+        lines.append(f"  by time  {steps} (full height: {most:.2f} bits per sample)")
+    return lines
 
 
 def _model_line(model: dict[str, Any]) -> str:
