@@ -2,9 +2,9 @@
 
     python benchmarks/spans_quality.py --data crossner-ai wnut17 --models lear tagger --seeds 0 1 2 --device cuda
 
-One row per (corpus, model, seed, encoder, epochs, batch size) goes to ``benchmarks/results/spans_quality.json``; a cell whose row
-is there is not run again, so the table can be made in pieces. ``--table`` prints what there is. Hyper-parameters are
-the same for all models; the epoch is chosen on the development part.
+One row per (corpus, model, seed, encoder, epochs, batch size) goes to ``benchmarks/results/spans_quality.json``; a cell
+whose row is there is not run again, so the table can be made in pieces. ``--table`` prints what there is.
+Hyper-parameters are the same for all models; epoch and threshold are chosen on the development part.
 """
 
 from __future__ import annotations
