@@ -189,7 +189,9 @@ def code_sample(
     centres = model.centres
     q_slow = quantised(np.int64((centres[SLOW] - centres[FAST]) * _F(2)))
     q_simple = quantised(np.int64(centres[FAST] - centres[FIRST_SIMPLE]))
-    key = c_first * 256 + c_second if model.fixed[REFERENCES] == 2 else c_first if model.fixed[REFERENCES] else 0
+    # A reference may have larger values than the plane itself, for which the table of values seen is made.
+    key = (c_first & 255) if model.fixed[REFERENCES] > 0 else 0
+    key = key * 256 + (c_second & 255) if model.fixed[REFERENCES] == 2 else key
     alike = agreement(model, picture, y, x) * 4 + min(
         abs((c_first if model.fixed[REFERENCES] > 0 else np.int64(picture.own[y, x - 1])) - middle), 3
     )

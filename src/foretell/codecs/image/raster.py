@@ -186,9 +186,12 @@ def _squeeze(plane: NDArray[np.int32]) -> tuple[NDArray[np.int32], int, bytes]:
     values = np.unique(plane)
     if values.size == 1:
         return np.zeros_like(plane), 0, _pack_values(values)
-    if 2 * values.size > top:
+    packed = _pack_values(values)
+    # Ranks save about the logarithm of how sparse the values are, for each sample; the list must be worth it.
+    saved = plane.size * ((top + 1) // values.size).bit_length() - plane.size
+    if 2 * values.size > top or 8 * len(packed) > saved:
         return plane, top, b""
-    return np.searchsorted(values, plane).astype(np.int32), values.size - 1, _pack_values(values)
+    return np.searchsorted(values, plane).astype(np.int32), values.size - 1, packed
 
 
 def _pack_values(values: NDArray[np.int32]) -> bytes:
