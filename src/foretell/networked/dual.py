@@ -24,6 +24,7 @@ from foretell.networked.dual_kernels import Root
 from foretell.networked.errors import PairsError
 from foretell.networked.graph import PairGraph
 from foretell.networked.kernels import Floats
+from foretell.networked.matchings import fractional_matching
 from foretell.networked.weight_norms import Norms
 
 Progress = Callable[[float], None]
@@ -31,6 +32,8 @@ _ROOT_TOLERANCE = (1e-10, 1e-7)
 _ROOT_SHARE = 1e-3
 """The root's error relative to the gap that is asked for, within the limits above; it only widens the bounds."""
 _MAX_FAILURES = 12
+_PATIENCE, _TRIAL = 15, 60
+"""Iterations from the first prices before others are tried, and for trying them."""
 _UNKNOWN = (math.nan, math.nan, math.nan)
 _NONE: Floats = np.empty(0)
 _FLOOR_SHARE = 0.1
@@ -106,6 +109,28 @@ class _Point:
     total: float
 
 
+class _Run:
+    """The best bounds so far, over all points from where the dual function was climbed."""
+
+    def __init__(self, gap: float, limit: int, point: _Point, progress: Progress | None) -> None:
+        self.gap, self.limit, self.progress = gap, limit, progress
+        self.upper = self.lower = point
+        self.count = 1
+
+    def note(self, point: _Point, count: int) -> None:
+        """Take a point into account, which cost so many iterations."""
+        self.count += count
+        self.upper = point if point.upper < self.upper.upper else self.upper
+        self.lower = point if point.lower > self.lower.lower else self.lower
+        if self.progress and count:
+            self.progress(self.upper.upper / self.lower.lower - 1 if self.lower.lower > 0 else math.inf)
+
+    @property
+    def done(self) -> bool:
+        """Whether the gap is closed or patience is at its end."""
+        return self.upper.upper <= (1 + self.gap) * self.lower.lower or self.count >= self.limit
+
+
 class DualAscent:
     """FISTA with restarts and an adaptive step, for one graph; its buffers serve one problem after another.
 
@@ -126,6 +151,7 @@ class DualAscent:
             place = np.full(pairs.n_objects + 1, used.size, dtype=np.int32)
             place[used] = np.arange(used.size, dtype=np.int32)
             self._members = place[pairs.members]
+        self._pairs, self._used, self._cover = pairs, used, _NONE
         self._n = used.size
         self._degree = degree[used].astype(np.float64)
         self._arity = pairs.arity
@@ -137,6 +163,7 @@ class DualAscent:
         # weight.
         self._floor: Floats = np.empty(0)
         self._tolerance = _ROOT_TOLERANCE[0]
+        self._failures = 0
 
     def solve(
         self,
@@ -166,32 +193,49 @@ class DualAscent:
             self._share_sums = np.empty(self._weights.size)
         self._floor = min(0.01, _FLOOR_SHARE * gap) * self._by_degree()
         self._tolerance = min(max(_ROOT_SHARE * gap, _ROOT_TOLERANCE[0]), _ROOT_TOLERANCE[1])
-        point = self._first(problem, start)
+        run = _Run(gap, max_iterations, self._first(problem, start), progress)
+        point = self._climb(problem, run.upper, run, _PATIENCE)
+        if not run.done and self._arity == 2 and problem.cap is None and problem.k0 > 0:
+            # Where the load decides nearly alone, prices are nearly a minimum cover, which is far from degrees.
+            prices = problem.k0 * self._by_cover()
+            other = self._climb(problem, self._evaluate(problem, prices, point.shares, point.root), run, _TRIAL)
+            point = max(point, other, key=lambda found: found.value)
+        while not run.done and self._failures < _MAX_FAILURES:
+            point = self._climb(problem, point, run, max_iterations)
+        return self._solution(run.upper, run.lower, run.count)
+
+    def _climb(self, problem: Subproblem, point: _Point, run: _Run, limit: int) -> _Point:
+        """Ascend from a point for so many iterations, or until the run is done; return where that led."""
+        run.note(point, 0)
         previous = (point.prices, point.shares)
-        upper = lower = point
-        curvature, momentum, count, failures = self._arity / point.total / 2, 1.0, 1, 0
+        curvature, momentum, self._failures = self._arity / point.total / 2, 1.0, 0
         metric = self._metric(problem, point)
-        while upper.upper > (1 + gap) * lower.lower and count < max_iterations and failures < _MAX_FAILURES:
+        for _ in range(limit):
+            if run.done or self._failures >= _MAX_FAILURES:
+                break
             reached = self._ascend(problem, point, metric, curvature)
             following = (1 + math.sqrt(1 + 4 * momentum**2)) / 2
             ahead = self._ahead(problem, reached, previous, (momentum - 1) / following)
             found = self._evaluate(problem, *ahead, point.root)
-            count += 1
-            upper = found if found.upper < upper.upper else upper
-            lower = found if found.lower > lower.lower else lower
+            run.note(found, 1)
             needed = _curvature_between(point, found, metric)
             if found.value < point.value:
                 # Either the step was too long, or momentum led astray: from here again, without momentum.
-                failures = failures + 1 if momentum == 1.0 else 0
+                self._failures = self._failures + 1 if momentum == 1.0 else 0
                 curvature = min(max(needed, 1.5 * curvature), 8 * curvature) if needed > curvature else curvature
                 previous, momentum = (point.prices, point.shares), 1.0
                 metric = self._metric(problem, point)
                 continue
-            previous, point, momentum, failures = reached, found, following, 0
+            previous, point, momentum, self._failures = reached, found, following, 0
             curvature = max(_SHRINK * curvature, needed)
-            if progress:
-                progress(upper.upper / lower.lower - 1)
-        return self._solution(upper, lower, count)
+        return point
+
+    def _by_cover(self) -> Floats:
+        """A distribution on objects, in proportion to a minimum fractional cover, and 0 for the empty place."""
+        if not self._cover.size:
+            cover = fractional_matching(self._pairs).cover[self._used]
+            self._cover = np.append(cover / cover.sum(), 0.0)
+        return self._cover
 
     def _first(self, problem: Subproblem, start: Solution | None) -> _Point:
         """Prices by degree, or those of a similar problem."""
