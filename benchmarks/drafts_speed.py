@@ -2,10 +2,11 @@
 
     python benchmarks/drafts_speed.py [--gguf FILE] [--drafts none lookup FOLDER ...] [--prompts N] [--tokens N]
 
-Answers the first N prompts of each file in $FORETELL_DATA/prompts (default ../shared/data; evaluation only) greedily, one at
-a time, and unpacks the first 20 KB of text/dev/prose_blog_2025.md. With ``--gguf``, the model file of the default model,
-transformers' greedy ``generate`` in fp32 answers the same prompts (package ``accelerate``). Writes
-benchmarks/results/drafts_speed.json. Costs of passes, which decide the size of trees, are measured and printed first.
+Answers the first N prompts of each file in $FORETELL_DATA/prompts (default ../shared/data; evaluation only)
+greedily, one at a time, and unpacks the first 20 KB of text/dev/prose_blog_2025.md. With ``--gguf``, the model
+file of the default model, transformers' greedy ``generate`` in fp32 answers some of the same prompts (package
+``accelerate``). Writes benchmarks/results/drafts_speed.json. What passes cost decides the size of trees; it is
+measured and printed first.
 """
 
 from __future__ import annotations
