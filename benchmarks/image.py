@@ -2,8 +2,8 @@
 
 Reads $FORETELL_DATA/image (default ../shared/data/image): photo, kodak (measured only, nothing is tuned on it), gray
 and medical16. The pixels are packed as an anymap; rivals get the picture itself. Needs cjxl and cwebp in the path;
-without one, its column is empty. Rows are written to benchmarks/results/image.json as they come; what is
-there is not measured again unless ``--again`` is given. ``--table`` prints what is there, ``--only NAME`` measures pictures
+without one, its column is empty. Rows are written to benchmarks/results/image.json as they come; what is there is
+not measured again unless ``--again`` is given. ``--table`` prints what is there, ``--only NAME`` measures pictures
 whose path contains NAME.
 """
 

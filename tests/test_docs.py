@@ -16,7 +16,7 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("page", ["pack.md", "audio.md", "dependence.md", "networked.md"])
+@pytest.mark.parametrize("page", ["pack.md", "audio.md", "images.md", "video.md", "dependence.md", "networked.md"])
 def test_examples_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
