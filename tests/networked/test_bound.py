@@ -162,6 +162,24 @@ def test_progress_and_iteration_limit():
     assert seen
 
 
+@pytest.mark.parametrize("seed", range(200))
+def test_the_lowest_point_of_the_cuts_is_found(seed):
+    """Against a fine grid: a corner that is forgotten would give a lower bound that is none."""
+    from foretell.networked.search import _Cut, _lowest
+
+    rng = np.random.default_rng(seed)
+    program = Program(float(rng.uniform(0.1, 20)), 1.0, beta=float(rng.uniform(0.1, 0.95)))
+    cuts = [_Cut(0.0, float(rng.uniform(0, 0.5)), None)]
+    cuts += [_Cut(float(rng.exponential(10)), float(rng.uniform(0.2, 2)), None) for _ in range(rng.integers(1, 5))]
+    low = float(rng.uniform(0.001, 0.3))
+    loads = np.geomspace(low, 1, 20_001)
+    values = program.k0 * loads**program.exponent + np.max([cut.value - cut.slope * loads for cut in cuts], axis=0)
+    load, bound, _, _ = _lowest(program, cuts, low)
+    assert low <= load <= 1
+    assert bound <= values.min() + 1e-12
+    assert bound >= values.min() - 0.02
+
+
 def test_adaptive_search_needs_few_problems():
     pairs = graphs.preferential(300, 2)
     program = Program(9.0, 1.0, 0.3, 0.1, beta=0.9)

@@ -79,9 +79,11 @@ Report = Callable[[float], None]
 
 @dataclass(frozen=True)
 class _Cut:
+    """V(a) >= value - slope a; the solution that proves it, or None for what needs no proof."""
+
     slope: float
     value: float
-    solution: Solution
+    solution: Solution | None
 
 
 class Search:
@@ -164,7 +166,7 @@ def adaptive(search: Search, least_load: Callable[[], float]) -> Certificate:
     exact_low = False
     gap = search.epsilon * _INNER_SHARE
     start = norms(pairs, 1 / largest_degrees(pairs)).load
-    cuts = [_cut(search, _tangent(program, start), gap, None)]
+    cuts = [_Cut(0.0, _floor(search), None), _cut(search, _tangent(program, start), gap, None)]
     while True:
         corner, lower, steeper, flatter = _lowest(program, cuts, low)
         if search.objective <= (1 + search.epsilon) * lower or search.solves >= MAX_SOLVES:
@@ -176,10 +178,13 @@ def adaptive(search: Search, least_load: Callable[[], float]) -> Certificate:
         if slope is None:
             # The cuts on both sides are as good as one: it is their own gaps that are too wide.
             gap *= 0.3
-            worst = max((cut for cut in (steeper, flatter) if cut), key=lambda cut: cut.solution.gap)
-            cuts[cuts.index(worst)] = _cut(search, worst.slope, gap, worst.solution)
+            worst, known = max(
+                ((cut, cut.solution) for cut in (steeper, flatter) if cut and cut.solution),
+                key=lambda pair: pair[1].gap,
+            )
+            cuts[cuts.index(worst)] = _cut(search, worst.slope, gap, known)
             continue
-        near = min(cuts, key=lambda cut: abs(math.log(cut.slope / slope)))
+        near = min((cut for cut in cuts if cut.solution), key=lambda cut: abs(math.log(cut.slope / slope)))
         cuts.append(_cut(search, slope, gap, near.solution))
 
 
@@ -206,6 +211,15 @@ def _cut(search: Search, slope: float, gap: float, start: Solution | None) -> _C
     return _Cut(slope, solution.lower, solution)
 
 
+def _floor(search: Search) -> float:
+    """A number that g(w) is never below: no norm is less than that of weights spread as thinly as can be."""
+    program, pairs = search.program, search.pairs
+    m, n = pairs.n_pairs, int(np.count_nonzero(pairs.degree))
+    # Squared norms at the objects sum to the squared weights times the pairs' sizes.
+    nearby = math.sqrt(float(pairs.sizes.min()) / (m * n))
+    return program.k1 / math.sqrt(m) + program.k2 * nearby + program.k3 / m
+
+
 def _tangent(program: Program, load: float) -> float:
     """Slope of k0 a^p."""
     return program.k0 * program.exponent * load ** (program.exponent - 1)
@@ -221,8 +235,7 @@ def _lowest(program: Program, cuts: list[_Cut], low: float) -> tuple[float, floa
     inside += [(low, None, _highest(cuts, low)), (1.0, _highest(cuts, 1.0), None)]
 
     def bound(load: float) -> float:
-        # The remainder g is never negative, whatever the cuts say.
-        return program.k0 * load**program.exponent + max(0.0, *(cut.value - cut.slope * load for cut in cuts), 0.0)
+        return program.k0 * load**program.exponent + max(cut.value - cut.slope * load for cut in cuts)
 
     load, steeper_cut, flatter_cut = min(inside, key=lambda corner: bound(corner[0]))
     return load, bound(load), steeper_cut, flatter_cut
@@ -252,15 +265,15 @@ def _next_slope(program: Program, load: float, steeper: _Cut | None, flatter: _C
     """Slope of the next cut: the tangent of k0 a^p there, or one between the neighbours; None if they are too near."""
     tangent = _tangent(program, load)
     if steeper is None and flatter is not None:
-        return max(tangent, 2 * flatter.slope)
+        return max(tangent, 2 * flatter.slope)  # at the least load
     if flatter is None and steeper is not None:
-        return min(tangent, steeper.slope / 2)
+        return min(tangent, steeper.slope / 2)  # at load 1
     assert steeper is not None
     assert flatter is not None
     slopes = (flatter.slope, steeper.slope)
     if slopes[0] * (1 + _NEAR) < tangent < slopes[1] / (1 + _NEAR):
         return tangent
-    middle = math.sqrt(slopes[0] * slopes[1])
+    middle = math.sqrt(slopes[0] * slopes[1]) if slopes[0] > 0 else slopes[1] / 4
     return middle if slopes[1] > slopes[0] * (1 + 2 * _NEAR) else None
 
 
