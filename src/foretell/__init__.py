@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         UnsupportedVersionError,
         VerificationError,
     )
+    from foretell.networked import PairGraph, leaderboard, networked_weights, pair_interval
     from foretell.spans.document import Document, Span
     from foretell.spans.extractor import SpanExtractor
 
@@ -45,6 +46,7 @@ __all__ = [
     "MemoryLimitError",
     "MissingModelError",
     "ModelError",
+    "PairGraph",
     "Span",
     "SpanExtractor",
     "UnsupportedVersionError",
@@ -56,9 +58,12 @@ __all__ = [
     "decompress_audio",
     "decompress_image",
     "generate",
+    "leaderboard",
     "metric_interval",
+    "networked_weights",
     "open",
     "pack_stream",
+    "pair_interval",
     "unpack_stream",
 ]
 
@@ -77,6 +82,10 @@ _HOMES = {
     "Document": ("foretell.spans", "Document"),
     "Span": ("foretell.spans", "Span"),
     "SpanExtractor": ("foretell.spans", "SpanExtractor"),
+    "PairGraph": ("foretell.networked", "PairGraph"),
+    "leaderboard": ("foretell.networked", "leaderboard"),
+    "networked_weights": ("foretell.networked", "networked_weights"),
+    "pair_interval": ("foretell.networked", "pair_interval"),
     "generate": ("foretell.drafts.generate", "generate"),
 }
 
