@@ -35,6 +35,8 @@ def test_every_character_once_and_every_label(data):
     for i, one in enumerate(unique):
         for other in unique[i + 1 :]:
             assert not one.overlaps(other) or rows[one.key] != rows[other.key]
+            if one.covers(other):
+                assert rows[other.key] < rows[one.key]
 
 
 def test_page_is_whole_and_escaped():

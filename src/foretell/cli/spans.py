@@ -213,13 +213,10 @@ def _write_brat(found: Iterator[tuple[Document, list[Span]]], folder: Path, forc
 def _evaluate(args: argparse.Namespace) -> int:
     documents = _read(args.data, args)
     extractor = _load(args)
-    report = extractor.evaluate(
-        documents,
-        _described(args.labels),
-        threshold=args.threshold,
-        flat=args.flat,
-        batch_size=args.batch_size,
-    )
+    labels = _described(args.labels)
+    options = {"threshold": args.threshold, "flat": args.flat, "batch_size": args.batch_size}
+    with _Counter("predicting", "pieces of words", shown=not args.quiet) as bar:
+        report = extractor.evaluate(documents, labels, progress=bar, **options)
     values = report.as_dict()
     if args.json:
         print_json({"model": str(extractor.encoder), **values})

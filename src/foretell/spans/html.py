@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Sequence
 
 from foretell.spans.document import Document, Span
@@ -83,13 +84,14 @@ def marked(text: str, spans: Sequence[Span], colours: dict[str, str]) -> str:
 def _rows(spans: Sequence[Span]) -> dict[tuple[int, int, str], int]:
     """Row of each span, from 0 just below the text: the first one that no shorter span in its way has."""
     rows: dict[tuple[int, int, str], int] = {}
-    placed: list[tuple[int, int, int]] = []
-    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
-        placed = [item for item in placed if item[1] > span.start]
-        taken = {row for _, _, row in placed}
-        row = next(number for number in range(len(taken) + 1) if number not in taken)
-        rows[span.key] = row
-        placed.append((span.start, span.end, row))
+    placed: list[Span] = []
+    for span in sorted(spans, key=lambda span: (span.end - span.start, span.start, span.label)):
+        # Those placed so far are no longer than this one, which bounds where those in its way begin.
+        low = bisect_left(placed, 2 * span.start - span.end, key=lambda other: other.start)
+        high = bisect_left(placed, span.end, key=lambda other: other.start)
+        taken = {rows[other.key] for other in placed[low:high] if other.overlaps(span)}
+        rows[span.key] = next(number for number in range(len(taken) + 1) if number not in taken)
+        insort(placed, span, key=lambda other: other.start)
     return rows
 
 
