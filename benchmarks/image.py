@@ -48,7 +48,7 @@ def rival(name: str, source: Path, folder: Path) -> dict[str, float | int | None
     return {f"{name}_bytes": size, f"{name}_seconds": round(seconds, 2)}
 
 
-def measure(path: Path) -> dict[str, object]:
+def measure(path: Path, timed: bool) -> dict[str, object]:
     """Row of one picture."""
     pixels = np.asarray(Image.open(path))
     if pixels.dtype == np.int32:
@@ -67,8 +67,8 @@ def measure(path: Path) -> dict[str, object]:
         "height": pixels.shape[0],
         "samples": int(pixels.size),
         "foretell_bytes": len(archive),
-        "pack_megapixels_s": round(megapixels / (packed - start), 3),
-        "unpack_megapixels_s": round(megapixels / (unpacked - packed), 3),
+        "pack_megapixels_s": round(megapixels / (packed - start), 3) if timed else None,
+        "unpack_megapixels_s": round(megapixels / (unpacked - packed), 3) if timed else None,
     }
     return row
 
@@ -86,7 +86,7 @@ def table(rows: list[dict[str, object]]) -> str:
             ratios.append(ratio["jxl"])
             lines.append(
                 f"{row['picture']:38} {8 * size / float(str(row['samples'])):11.3f} {ratio['jxl']:7.3f} "
-                f"{ratio['webp']:8.3f} {row['pack_megapixels_s']:7} {row['unpack_megapixels_s']:7}"
+                f"{ratio['webp']:8.3f} {row['pack_megapixels_s'] or 0:7} {row['unpack_megapixels_s'] or 0:7}"
             )
         if ratios:
             lines.append(
@@ -99,6 +99,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="")
     parser.add_argument("--rivals", default="jxl,webp")
+    parser.add_argument("--sizes-only", action="store_true", help="on a busy machine: no speeds")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
@@ -120,7 +121,7 @@ def main() -> int:
                 if f"{other}_bytes" not in row:
                     row |= rival(other, path, Path(folder))
             if "samples" not in row:
-                row |= measure(path)
+                row |= measure(path, not args.sizes_only)
             rows = [old for old in rows if old["picture"] != name] + [row]
             RESULT.write_text(json.dumps(sorted(rows, key=lambda row: row["picture"]), indent=1) + "\n")
             print(json.dumps(row), flush=True)

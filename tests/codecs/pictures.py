@@ -101,7 +101,9 @@ def tiff(array, order="<", rows_per_strip=7, directory_last=True):
     entries = [
         entry(256, 4, 1, 0, pack("I", width)),
         entry(257, 4, 1, 0, pack("I", height)),
-        entry(258, 3, channels, lists, bits_list[:4]) if channels != 2 else pack("HHI", 258, 3, 2) + bits_list,
+        entry(258, 3, channels, lists, (bits_list + bytes(2))[:4])
+        if channels != 2
+        else pack("HHI", 258, 3, 2) + bits_list,
         entry(259, 3, 1, 0, short(1)),
         entry(262, 3, 1, 0, short(2 if channels > 2 else 1)),
         entry(273, 4, len(starts), lists + len(bits_list), offsets[:4]),

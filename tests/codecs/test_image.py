@@ -338,3 +338,38 @@ def test_deflate_equals_zlib(level, strategy):
     scene = pictures.scene(60, 90).tobytes() + pictures.drawing(60, 90).tobytes() + b"so it goes. " * 900
     packer = zlib.compressobj(level, zlib.DEFLATED, -15, 8, strategy)
     assert deflate.deflate(scene, deflate.Parameters(level, strategy, 8, 15)) == packer.compress(scene) + packer.flush()
+
+
+def test_rows_of_a_picture_are_cut_out(monkeypatch):
+    from foretell.archive.pictures import cut_rows
+    from foretell.archive.seek import ArchiveFile
+
+    monkeypatch.setattr(containers, "BAND_BYTES", 1500)
+    array = pictures.scene(40, 50)
+    archive = ArchiveFile(io.BytesIO(foretell.compress(pictures.ppm(array), codec="image", level=1)))
+    assert np.array_equal(arrays.from_anymap(b"".join(cut_rows(archive, 7, 23))), array[7:23])
+    assert np.array_equal(arrays.from_anymap(b"".join(cut_rows(archive, 38, None))), array[38:])
+    with pytest.raises(ForetellError, match="40 rows"):
+        list(cut_rows(archive, 40, 50))
+    with pytest.raises(ForetellError, match="no picture"):
+        list(cut_rows(ArchiveFile(io.BytesIO(foretell.compress(b"text", level=1))), 0, 1))
+
+
+def test_ranges_in_rows_and_frames():
+    from foretell.cli.cat import Units, parse_wanted
+
+    assert parse_wanted("3r:") == Units("r", 3, None)
+    assert parse_wanted(":9f") == Units("f", 0, 9)
+    assert parse_wanted("3:9") == slice(3, 9)
+    for text in ("3r:9f", "3r:9", "r:f"):
+        with pytest.raises(Exception, match="START:END"):
+            parse_wanted(text)
+
+
+def test_info_tells_size_and_depth(tmp_path, capsys):
+    from foretell.cli import main
+
+    path = tmp_path / "picture.fore"
+    path.write_bytes(foretell.compress_image(pictures.scene(30, 41, 4)))
+    assert main(["info", str(path)]) == 0
+    assert "41 x 30, 4 channels, 8 bits" in capsys.readouterr().out

@@ -125,3 +125,13 @@ def test_the_search_finds_a_move():
     inside(plane)[:] = wide[:, :40]
     moved = inside(motion.compensate(plane, vectors, motion.BRIGHTNESS, 255))
     assert np.array_equal(moved[:, :32], wide[:, 3:35])
+
+
+def test_frames_of_a_video_are_cut_out(monkeypatch):
+    from foretell.archive.pictures import cut_frames
+    from foretell.archive.seek import ArchiveFile
+
+    monkeypatch.setattr(containers, "MOST_GROUP_FRAMES", 2)
+    frames = clip(5, 16, 24)
+    archive = ArchiveFile(io.BytesIO(foretell.compress(pictures.y4m(frames), codec="video", level=1)))
+    assert b"".join(cut_frames(archive, 1, 4)) == pictures.y4m(frames[1:4])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.codecs.image import pnm
-from foretell.codecs.image.raster import MOST_CHANNELS, to_samples
+from foretell.codecs.image.raster import MOST_CHANNELS, pixels_of
 from foretell.errors import ForetellError
 
 _TYPES = {1: b"GRAYSCALE", 2: b"GRAYSCALE_ALPHA", 3: b"RGB", 4: b"RGB_ALPHA"}
@@ -48,11 +48,7 @@ def from_anymap(data: bytes) -> NDArray[Any]:
     if found is None or not found[1].valid() or len(data) < found[0] + found[1].size:
         raise ForetellError("holds no picture array", "unpack it with foretell unpack")
     offset, layout = found
-    samples = to_samples(data[offset : offset + layout.size], layout)
-    assert samples is not None  # anymaps have no padding
-    kind = np.uint8 if layout.sample_bytes == 1 else np.uint16
-    pixels = np.ascontiguousarray(samples.transpose(1, 2, 0)).astype(kind)
-    return pixels[..., 0] if layout.channels == 1 else pixels
+    return pixels_of(data[offset : offset + layout.size], layout, layout.rows)
 
 
 def compress_image(array: NDArray[Any], *, level: int = 6, verify: bool = False) -> bytes:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,16 @@ def from_samples(samples: NDArray[np.int32], layout: Layout) -> bytes:
     out = np.zeros((layout.rows, layout.row_bytes), np.uint8)
     out[:, : -layout.padding] = rows
     return out.tobytes()
+
+
+def pixels_of(data: bytes, layout: Layout, rows: int) -> NDArray[Any]:
+    """Pixels (rows, width, channels), or (rows, width) of one channel, of so many whole rows of a raster."""
+    samples = to_samples(data, replace(layout, rows=rows))
+    if samples is None:
+        raise CorruptArchiveError("a picture's padding is not zero")
+    kind = np.uint8 if layout.sample_bytes == 1 else np.uint16
+    pixels = np.ascontiguousarray(samples.transpose(1, 2, 0)).astype(kind)
+    return pixels[..., 0] if layout.channels == 1 else pixels
 
 
 def encode(data: bytes, layout: Layout, progress: Progress | None = None) -> bytes | None:
