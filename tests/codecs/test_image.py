@@ -373,3 +373,23 @@ def test_info_tells_size_and_depth(tmp_path, capsys):
     path.write_bytes(foretell.compress_image(pictures.scene(30, 41, 4)))
     assert main(["info", str(path)]) == 0
     assert "41 x 30, 4 channels, 8 bits" in capsys.readouterr().out
+
+
+def test_pixels_instead_of_files(tmp_path):
+    from foretell.cli import main
+
+    image = pytest.importorskip("PIL.Image")
+    array = pictures.scene(24, 30)
+    interlaced = tmp_path / "odd.gif"
+    image.fromarray(pictures.drawing(24, 30)).convert("P").save(interlaced)
+    plain = tmp_path / "plain.png"
+    plain.write_bytes(pictures.png(rows_of(array), 30, 8, 2, level=1, extra=pictures.chunk(b"tEXt", b"Title\0a test")))
+    assert main(["pack", "-q", "--samples", str(plain), str(interlaced)]) == 0
+    plain.unlink()
+    assert main(["unpack", "-q", str(tmp_path / "plain.png.fore"), str(tmp_path / "odd.png.fore")]) == 0
+    assert np.array_equal(np.asarray(image.open(plain)), array)
+    assert image.open(plain).text == {"Title": "a test"}
+    assert np.array_equal(np.asarray(image.open(tmp_path / "odd.png")), np.asarray(image.open(interlaced)))
+    assert codecs_of((tmp_path / "plain.png.fore").read_bytes()) == ["image"]
+    (tmp_path / "text.png").write_bytes(b"no picture")
+    assert main(["pack", "-q", "--samples", str(tmp_path / "text.png")]) == 1

@@ -125,7 +125,7 @@ def join_chunks(chunks: Chunks) -> bytes:
     return b"".join([*out, chunks.after])
 
 
-def _inflate(stream: bytes, most: int) -> tuple[bytes, bytes] | None:
+def inflate(stream: bytes, most: int) -> tuple[bytes, bytes] | None:
     """Bytes of a zlib stream and what follows it; None if it is damaged or holds more than ``most`` bytes."""
     inflater = zlib.decompressobj()
     try:
@@ -169,7 +169,7 @@ def encode(data: bytes, progress: Progress | None = None) -> bytes | None:
     header = parse_header(chunks.before[16:29]) if chunks else None
     if chunks is None or header is None or len(chunks.stream) < 8:
         return None
-    inflated = _inflate(chunks.stream, (header.row_bytes + 1) * header.rows)
+    inflated = inflate(chunks.stream, (header.row_bytes + 1) * header.rows)
     if inflated is None or len(inflated[0]) != (header.row_bytes + 1) * header.rows:
         return None
     lines, extra = inflated
@@ -231,7 +231,7 @@ def peek_header(payload: bytes) -> Header | None:
 
 
 def _unpack(packed: bytes, most: int) -> bytes:
-    inflated = _inflate(packed, most)
+    inflated = inflate(packed, most)
     if inflated is None:
         raise CorruptArchiveError("what belongs to a picture is damaged")
     return inflated[0]
