@@ -129,8 +129,7 @@ def elimination_complexity(
         raise DependenceError("a graph without items", "give at least one item")
     announce(minimum_degree_order, "the search for elimination orders")
     if graph.indices.size > LOCAL_EDGES and not exact:
-        first = np.unique(graph.component_labels, return_index=True)[1]
-        walk, _, _ = layers.breadth_first(graph.parts, first)
+        walk, _, _ = layers.breadth_first(graph.parts, np.arange(graph.n_items))
         found = _eliminate(graph.renumbered(walk), weights[walk], order, False)
         blocks = np.empty_like(found.blocks)
         blocks[walk] = found.blocks

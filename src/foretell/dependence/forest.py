@@ -138,8 +138,7 @@ def forest_complexity(
 
 def _renumbered(graph: DependencyGraph, weights: Floats, seed: int) -> ForestApproximation:
     """The same by way of a graph whose items are numbered in the order of a search, which walks memory in order."""
-    first = np.unique(graph.component_labels, return_index=True)[1]
-    order, _, _ = layers.breadth_first(graph.parts, first)
+    order, _, _ = layers.breadth_first(graph.parts, np.arange(graph.n_items))
     found = _forest(graph.renumbered(order), weights[order], False, seed)
     bags = np.empty_like(found.bags)
     bags[order] = found.bags
@@ -180,8 +179,8 @@ def _best_layers(
     roots = _last_items(component, order)
     for trial in range(tries):
         order, level, source = layers.breadth_first(graph.parts, roots)
-        for polished in (False, True):
-            found, above = _bags_of(graph, order, level, source, weights, polished)
+        plain = _bags_of(graph, order, level, source)
+        for found, above in (plain, _polished(*plain, level, weights)):
             names = np.flatnonzero(np.bincount(found, minlength=graph.n_items))
             local = tree_costs(
                 np.where(above[names] >= 0, np.searchsorted(names, above[names]), -1),
@@ -211,24 +210,27 @@ def _random_items(component: Integers, count: int, rng: np.random.Generator) -> 
     return chosen
 
 
-def _bags_of(
-    graph: DependencyGraph, order: Integers, level: Integers, source: Integers, weights: Floats, polished: bool
-) -> tuple[Integers, Integers]:
+def _bags_of(graph: DependencyGraph, order: Integers, level: Integers, source: Integers) -> tuple[Integers, Integers]:
     """Bags, by name, and the parents of the bags that are named by an item."""
-    bags = layers.layer_bags(graph.parts, order, level)
+    bags: Integers = layers.layer_bags(graph.parts, order, level)
     own = np.flatnonzero(bags == np.arange(bags.size))
     parents = np.full(graph.n_items, -1, dtype=np.int64)
     parents[own] = np.where(source[own] >= 0, bags[source[own]], -1)
-    if polished:
-        number = np.full(graph.n_items, -1, dtype=np.int64)
-        number[own] = np.arange(own.size)
-        above = np.where(parents[own] >= 0, number[parents[own]], -1)
-        sizes = np.bincount(bags, weights, minlength=graph.n_items)[own]
-        merged = layers.polish_forest(above, sizes, np.argsort(-level[own], kind="stable"))
-        kept = merged == np.arange(own.size)
-        parents[own] = np.where(kept & (above >= 0), own[merged[above]], -1)
-        bags = own[merged[number[bags]]]
     return bags, parents
+
+
+def _polished(bags: Integers, parents: Integers, level: Integers, weights: Floats) -> tuple[Integers, Integers]:
+    """The same after merging bags where that pays."""
+    own = np.flatnonzero(bags == np.arange(bags.size))
+    number = np.full(bags.size, -1, dtype=np.int64)
+    number[own] = np.arange(own.size)
+    above = np.where(parents[own] >= 0, number[parents[own]], -1)
+    sizes = np.bincount(bags, weights, minlength=bags.size)[own]
+    merged = layers.polish_forest(above, sizes, np.argsort(-level[own], kind="stable"))
+    kept = merged == np.arange(own.size)
+    fewer = np.full(bags.size, -1, dtype=np.int64)
+    fewer[own] = np.where(kept & (above >= 0), own[merged[above]], -1)
+    return own[merged[number[bags]]], fewer
 
 
 def tree_costs(parents: Integers, sizes: Floats, labels: Integers) -> Floats:

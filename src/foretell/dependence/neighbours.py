@@ -163,7 +163,7 @@ def closed_neighborhood(parts: Any, item: int) -> Any:
 
 @compiled
 def renumbered(indptr: Any, indices: Any, order: Any, position: Any) -> Any:
-    """CSR of the same edges with item order[k] as item k."""
+    """CSR of the same edges with item order[k] as item k; the neighbours of an item come in no particular order."""
     starts = np.zeros(indptr.size, np.int64)
     for k in range(order.size):
         starts[k + 1] = starts[k] + indptr[order[k] + 1] - indptr[order[k]]
@@ -173,7 +173,6 @@ def renumbered(indptr: Any, indices: Any, order: Any, position: Any) -> Any:
         for j in range(indptr[order[k]], indptr[order[k] + 1]):
             found[at] = position[indices[j]]
             at += 1
-        found[starts[k] : at].sort()
     return starts, found
 
 
