@@ -1,11 +1,12 @@
 """Sizes and speeds of the audio codec, file by file, beside FLAC, WavPack, ALAC and TTA in the same run.
 
-Reads $FORETELL_DATA/audio (default ../shared/data) and writes benchmarks/results/audio.json. Rows that are there already are kept, so
-that a run can be cut short and taken up again; delete the file to measure everything anew. Rivals are taken where they are
-installed (flac, wavpack, ffmpeg). Sizes are those of whole files, ours of whole archives. Seconds are processor time of one thread.
+Reads $FORETELL_DATA/audio (default ../shared/data) and writes benchmarks/results/audio.json. Rows that are there
+already are kept, so that a run can be cut short and taken up again; delete the file to measure everything anew.
+Rivals are taken where they are installed (flac, wavpack, ffmpeg). Sizes are those of whole files, ours of whole
+archives. Seconds are processor time of one thread.
 
-``python benchmarks/audio.py [full | paper]``: ``paper`` is the setting of LMCompress, speech at 8 kHz and 8 bits; all codecs get
-the same converted samples, which are not those of the original files.
+``python benchmarks/audio.py [full | paper]``: ``paper`` is the setting of LMCompress, speech at 8 kHz and 8 bits; all
+codecs get the same converted samples, which are not those of the original files (ALAC has no 8 bits and takes 16).
 """
 
 from __future__ import annotations

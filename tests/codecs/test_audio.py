@@ -33,7 +33,7 @@ FORMATS = [
 
 
 def comes_back(data: bytes, form: PcmFormat, codec: AudioCodec = FAST) -> int:
-    payload = codec.encode(data, form)
+    payload = codec.encode_samples(data, form)
     assert payload is not None
     assert codec.decode(payload, len(data)) == data
     return len(payload)
@@ -113,12 +113,18 @@ def test_any_bytes_come_back(data: bytes, channels: int, width: int, signed: boo
     if len(data) >= form.block:
         comes_back(data, form)
     else:
-        assert FAST.encode(data, form) is None
+        assert FAST.encode_samples(data, form) is None
+
+
+def test_bytes_of_unknown_meaning_are_samples_of_one_byte() -> None:
+    assert FAST.decode(FAST.encode(b"abc" * 50), 150) == b"abc" * 50
+    with pytest.raises(ValueError, match="not empty"):
+        FAST.encode(b"")
 
 
 def test_bytes_around_the_samples_are_kept() -> None:
     data = b"head" + as_bytes(tones(100, 2)) + b"odd"
-    payload = FAST.encode(data, STEREO, 4, len(data))
+    payload = FAST.encode_samples(data, STEREO, 4, len(data))
     assert payload is not None
     assert FAST.decode(payload, len(data)) == data
 
@@ -138,7 +144,7 @@ def test_other_floats_are_left_to_other_codecs(value: float) -> None:
     floats = np.zeros(100, "<f4")
     floats[50] = value
     assert float_bits(floats.view(np.int32)) is None
-    assert FAST.encode(floats.tobytes(), PcmFormat(1, 4, 44100, floating=True)) is None
+    assert FAST.encode_samples(floats.tobytes(), PcmFormat(1, 4, 44100, floating=True)) is None
 
 
 def test_a_nan_payload_comes_back_from_an_archive() -> None:
@@ -187,7 +193,7 @@ def test_sets_come_back(used: list[bool]) -> None:
 
 def test_damaged_payloads_do_no_harm() -> None:
     data = as_bytes(tones(100, 2))
-    payload = FAST.encode(data, STEREO)
+    payload = FAST.encode_samples(data, STEREO)
     assert payload is not None
     for at in range(len(payload)):
         broken = bytearray(payload)
@@ -208,7 +214,7 @@ def test_noise_for_a_payload_does_no_harm(payload: bytes, size: int) -> None:
 
 
 def test_a_cut_payload_is_refused_in_its_head() -> None:
-    payload = FAST.encode(as_bytes(tones(50)), STEREO)
+    payload = FAST.encode_samples(as_bytes(tones(50)), STEREO)
     assert payload is not None
     _, _, start = parse_head(payload)
     for size in range(start):
@@ -228,7 +234,7 @@ SAMPLE = (900, 2)
 
 @pytest.mark.parametrize("level", PINNED)
 def test_payloads_are_pinned(level: int) -> None:
-    payload = AudioCodec(level).encode(as_bytes(tones(*SAMPLE)), STEREO)
+    payload = AudioCodec(level).encode_samples(as_bytes(tones(*SAMPLE)), STEREO)
     assert payload is not None
     assert hashlib.sha256(payload).hexdigest()[:32] == PINNED[level]
 
@@ -242,7 +248,7 @@ from sounds import tones
 
 data = tones(int(sys.argv[3]), 2).astype("<i2").tobytes()
 codec = AudioCodec(int(sys.argv[2]))
-payload = codec.encode(data, PcmFormat(2, 2, 44100))
+payload = codec.encode_samples(data, PcmFormat(2, 2, 44100))
 assert codec.decode(payload, len(data)) == data
 print(hashlib.sha256(payload).hexdigest())
 """
@@ -257,7 +263,7 @@ def elsewhere(environment: dict[str, str], level: int, count: int) -> str:
 
 
 def here(level: int, count: int) -> str:
-    payload = AudioCodec(level).encode(as_bytes(tones(count, 2)), STEREO)
+    payload = AudioCodec(level).encode_samples(as_bytes(tones(count, 2)), STEREO)
     assert payload is not None
     return hashlib.sha256(payload).hexdigest()
 

@@ -113,7 +113,9 @@ def compress(
     b'tick tock '
     """
     out = io.BytesIO()
-    pack_stream(io.BytesIO(data), out, level=level, model=model, codec=codec, verify=verify, samples=samples, shape=shape)
+    pack_stream(
+        io.BytesIO(data), out, level=level, model=model, codec=codec, verify=verify, samples=samples, shape=shape
+    )
     return out.getvalue()
 
 

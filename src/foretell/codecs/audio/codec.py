@@ -33,6 +33,7 @@ from foretell.varint import encode_varint
 CHUNK: Final = 1 << 15
 """Samples of all channels between two reports of progress."""
 Progress = Callable[[int], None]
+_BYTES: Final = PcmFormat(1, 1, 1, signed=False)
 
 
 class AudioCodec:
@@ -52,7 +53,14 @@ class AudioCodec:
         self.preset = preset_of_level(level)
         self.progress = progress
 
-    def encode(self, data: bytes, form: PcmFormat, start: int = 0, end: int | None = None) -> bytes | None:
+    def encode(self, data: bytes) -> bytes:
+        """Payload of bytes of which nothing is known: samples of one byte."""
+        payload = self.encode_samples(data, _BYTES)
+        if payload is None:
+            raise ValueError("audio frames are not empty")
+        return payload
+
+    def encode_samples(self, data: bytes, form: PcmFormat, start: int = 0, end: int | None = None) -> bytes | None:
         """Payload of bytes whose samples lie from ``start`` to ``end``; None if they are no numbers it can code.
 
         Parameters
@@ -77,9 +85,9 @@ class AudioCodec:
             bits, samples = found, integers_of_floats(samples, found)
         values = find_values(samples)
         layout = Layout(self.preset, form, bits, data[:start], data[end:], values.table.size > 0)
-        return pack_head(layout, values) + self._encode_samples(values.reduced(samples), layout, values)
+        return pack_head(layout, values) + self._code(values.reduced(samples), layout, values)
 
-    def _encode_samples(self, samples: NDArray[np.int32], layout: Layout, values: Values) -> bytes:
+    def _code(self, samples: NDArray[np.int32], layout: Layout, values: Values) -> bytes:
         announce(run, "the coding of sound")
         room = samples.size * layout.form.width + (1 << 14)
         code = np.zeros(room, np.uint8)

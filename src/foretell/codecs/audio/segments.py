@@ -54,7 +54,7 @@ def _encode(data: bytes, start: int, end: int, sound: Sound, codec: AudioCodec, 
     """Frames of samples and a few bytes around them, by the audio codec unless others do better."""
     if data == data[:1] * len(data):
         return [EncodedFrame(len(data), REPEAT, data[:1])]
-    payload = codec.encode(data, sound.form, start, end)
+    payload = codec.encode_samples(data, sound.form, start, end)
     if payload is None or len(payload) >= len(data):
         return others(data)
     own = [EncodedFrame(len(data), AUDIO, payload)]
