@@ -11,7 +11,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,7 +182,7 @@ def encode(data: bytes, progress: Progress | None = None) -> bytes | None:
     sizes = put_varints(len(chunks.sizes), *chunks.sizes)
     notes = zlib.compress(sizes + chunks.stream[:2] + put_block(extra) + put_block(chunks.before) + chunks.after, 9)
     filters = zlib.compress(kinds.tobytes(), 9)
-    bands = [raster.encode_samples(samples[:, a:b], progress) for a, b in _bands(header)]
+    bands = [raster.encode_samples(samples[:, a:b].astype(np.int32), progress) for a, b in _bands(header)]
     head = bytes([parameters.level, parameters.strategy, parameters.memory, parameters.window])
     return head + put_block(notes) + put_block(filters) + b"".join(bands)
 
@@ -244,7 +244,7 @@ def _bands(header: Header) -> list[tuple[int, int]]:
     return [(a, b) for a, b in pairwise(edges) if a < b]
 
 
-def _samples(lines: bytes, header: Header) -> NDArray[np.int32] | None:
+def _samples(lines: bytes, header: Header) -> NDArray[Any] | None:
     """Samples (channels, rows, width) of filtered lines; None if bits beyond the width are not zero."""
     filtered = np.frombuffer(lines, np.uint8).reshape(header.rows, header.row_bytes + 1)
     rows = np.zeros((header.rows, header.row_bytes), np.uint8)
@@ -259,7 +259,7 @@ def _samples(lines: bytes, header: Header) -> NDArray[np.int32] | None:
         samples = _unpack_bits(rows, header)[..., None]
         if not np.array_equal(_pack_bits(samples[..., 0], header), rows):
             return None
-    return np.ascontiguousarray(samples.transpose(2, 0, 1)).astype(np.int32)
+    return samples.transpose(2, 0, 1)
 
 
 def _to_rows(samples: NDArray[np.int32], header: Header) -> NDArray[np.uint8]:
