@@ -91,7 +91,7 @@ def converted(data: bytes) -> bytes | None:
 def sources(setting: str) -> list[tuple[str, bytes]]:
     folders = ("music", "speech", "noise") if setting == "full" else ("speech",)
     found = []
-    for path in sorted(file for folder in folders for file in (DATA / folder).glob("*.wav")):
+    for path in (file for folder in folders for file in sorted((DATA / folder).glob("*.wav"))):
         data = path.read_bytes()
         kept = data if setting == "full" else converted(data)
         if kept is not None and (setting == "full" or path.name.startswith("LJ")):
