@@ -52,10 +52,10 @@ def gold(texts: list[str], labels: dict[str, str]) -> list[Document]:
 def train(extractor: SpanExtractor, documents: list[Document], labels: dict[str, str]) -> None:
     """One epoch in batches of 16."""
     tokenizer = extractor._fitted()
-    examples = examples_of(documents, list(labels), tokenizer, extractor.settings)
-    batch = batch_labels(labels, range(len(labels)), tokenizer, extractor.settings)
+    examples = examples_of(documents, list(labels), tokenizer, extractor.settings_)
+    batch = batch_labels(labels, range(len(labels)), tokenizer, extractor.settings_)
     one = Training(epochs=1, batch_size=16, learning_rate=0.0)
-    next(train_epochs(extractor._module, examples, batch, tokenizer, extractor.settings, one, extractor._device()))
+    next(train_epochs(extractor._module, examples, batch, tokenizer, extractor.settings_, one, extractor._device()))
 
 
 def predict(extractor: SpanExtractor, documents: list[Document], labels: dict[str, str]) -> None:

@@ -120,8 +120,8 @@ def test_nothing_in_nothing(flat_extractor, text):
 
 def test_a_megabyte_in_one_line(flat_extractor):
     text = "x" * 500_000 + " " + "Ada " * 1000
-    small = replace(flat_extractor.settings, window=128)
-    assert small == flat_extractor.settings
+    small = replace(flat_extractor.settings_, window=128)
+    assert small == flat_extractor.settings_
     spans = flat_extractor.predict(text)
     assert all(text[span.start : span.end] == span.text for span in spans)
 
@@ -149,7 +149,7 @@ def test_saved_extractors_predict_the_same(nested_extractor, tmp_path, dtype):
     nested_extractor.save_pretrained(tmp_path / dtype, dtype=dtype)
     again = SpanExtractor.from_pretrained(tmp_path / dtype, device="cpu")
     assert again.labels_ == LABELS
-    assert again.settings == nested_extractor.settings
+    assert again.settings_ == nested_extractor.settings_
     first, second = (some.evaluate(nested_documents()).micro for some in (nested_extractor, again))
     assert second == first
     if dtype == "float32":

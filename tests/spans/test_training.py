@@ -82,8 +82,8 @@ def test_loss_is_that_of_each_piece_and_label():
 
 def test_special_tokens_neither_teach_nor_predict(encoder, flat_extractor):
     tokenizer = flat_extractor._tokenizer
-    examples = examples_of(flat_documents()[:2], list(LABELS), tokenizer, flat_extractor.settings)
-    text = batch_windows([example.window for example in examples], tokenizer, flat_extractor.settings)
+    examples = examples_of(flat_documents()[:2], list(LABELS), tokenizer, flat_extractor.settings_)
+    text = batch_windows([example.window for example in examples], tokenizer, flat_extractor.settings_)
     special = torch.isin(text.ids, torch.tensor([*tokenizer.prefix, *tokenizer.suffix, 0]))
     assert not (special & (text.may_start | text.may_end)).any()
     targets = batch_targets(examples, tuple(text.ids.shape), 2, len(tokenizer.prefix))
@@ -95,7 +95,7 @@ def test_special_tokens_neither_teach_nor_predict(encoder, flat_extractor):
 
 def test_gold_beyond_the_window_counts_in_scores_but_is_no_target(flat_extractor):
     long = Document("Ada " * 300, (Span(0, 1199, "person"),))
-    examples = examples_of([long], list(LABELS), flat_extractor._tokenizer, flat_extractor.settings)
+    examples = examples_of([long], list(LABELS), flat_extractor._tokenizer, flat_extractor.settings_)
     assert len(examples) > 1
     assert not any(example.spans for example in examples)
     assert sum(len(example.starts) for example in examples) == 1
@@ -105,7 +105,7 @@ def test_gold_beyond_the_window_counts_in_scores_but_is_no_target(flat_extractor
 def test_gold_inside_a_word_teaches_its_word_and_counts_as_missed(encoder):
     documents = [Document("Londoners lived in York.", (Span(0, 6, "place"),)), *flat_documents() * 20]
     extractor = fitted(encoder, training=replace(FAST, epochs=1))
-    examples = examples_of(documents[:1], list(LABELS), extractor._tokenizer, extractor.settings)
+    examples = examples_of(documents[:1], list(LABELS), extractor._tokenizer, extractor.settings_)
     assert examples[0].starts
     assert extractor.evaluate(documents[:1]).micro.correct == 0
 
@@ -115,10 +115,10 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(encoder, monkeypatch, mo
     extractor = fitted(encoder, nested=False, model=model, training=replace(FAST, epochs=1))
     documents = [flat_documents()[0]] * 6
     arguments = (
-        examples_of(documents, list(LABELS), extractor._tokenizer, extractor.settings),
-        batch_labels(LABELS, range(2), extractor._tokenizer, extractor.settings),
+        examples_of(documents, list(LABELS), extractor._tokenizer, extractor.settings_),
+        batch_labels(LABELS, range(2), extractor._tokenizer, extractor.settings_),
         extractor._tokenizer,
-        extractor.settings,
+        extractor.settings_,
         FAST,
         torch.device("cpu"),
     )
@@ -133,7 +133,17 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(encoder, monkeypatch, mo
 
 def test_settings_are_fitted_to_the_data(encoder):
     extractor = fitted(encoder, training=replace(FAST, epochs=1))
-    assert extractor.settings.longest == 7  # grace h ##o ##p ##p ##e ##r
+    assert extractor.settings_.longest == 7  # grace h ##o ##p ##p ##e ##r
     nested = fitted(encoder, nested=True, training=replace(FAST, epochs=1))
-    assert nested.settings.longest > extractor.settings.longest
-    assert Settings().longest > nested.settings.longest
+    assert nested.settings_.longest > extractor.settings_.longest
+    assert Settings().longest > nested.settings_.longest
+
+
+def test_fitting_again_starts_from_the_settings_that_were_given(encoder):
+    extractor = fitted(encoder, training=replace(FAST, epochs=1))
+    given = extractor.settings
+    text = "Ada lived in London. Kurt lived in Brno."
+    longer = Document(text, (Span(0, len(text), "person"),))
+    extractor.fit([longer], LABELS)
+    assert extractor.settings == given
+    assert extractor.settings_.longest > 7

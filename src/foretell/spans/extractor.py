@@ -94,6 +94,8 @@ class SpanExtractor:
     ----------
     labels_ : dict
         Descriptions by name, after :meth:`fit`.
+    settings_ : Settings
+        Those of the constructor, with what :func:`settings_for` fitted to the data.
     history_ : list of Epoch
         The course of training.
 
@@ -112,6 +114,7 @@ class SpanExtractor:
     ) -> None:
         self.encoder = encoder
         self.settings = settings or Settings()
+        self.settings_ = self.settings
         self.training = training or Training()
         self.device = device
         self.labels_: dict[str, str] = {}
@@ -180,12 +183,12 @@ class SpanExtractor:
         tokenizer = self._prepare(documents, names)
         device = self._device()
         self._module.to(device)
-        examples = examples_of(documents, list(names), tokenizer, self.settings, weights)
-        batch = batch_labels(names, range(len(names)), tokenizer, self.settings)
+        examples = examples_of(documents, list(names), tokenizer, self.settings_, weights)
+        batch = batch_labels(names, range(len(names)), tokenizer, self.settings_)
         best, kept = -1.0, None
         self.history_ = []
         for epoch, loss, seconds in train_epochs(
-            self._module, examples, batch, tokenizer, self.settings, self.training, device, progress
+            self._module, examples, batch, tokenizer, self.settings_, self.training, device, progress
         ):
             self._own = None
             f1, threshold = self._best_threshold(as_documents(dev)) if dev else (None, 0.5)
@@ -203,14 +206,14 @@ class SpanExtractor:
     def _best_threshold(self, dev: Sequence[Document]) -> tuple[float, float]:
         """Best micro F1 on some documents, and the threshold that gives it."""
         names = self._encoded(None).names
-        kind: Decoding = "match" if self.settings.nested else "in-order"
-        decoders = [Decoder(names, kind, threshold, False, self.settings.longest) for threshold in THRESHOLDS]
+        kind: Decoding = "match" if self.settings_.nested else "in-order"
+        decoders = [Decoder(names, kind, threshold, False, self.settings_.longest) for threshold in THRESHOLDS]
         predicted: list[list[list[Span]]] = [[] for _ in decoders]
         for document, pieces, found in score_documents(
             dev,
             self._scorer(self._encoded(None)),
             self._fitted(),
-            self.settings,
+            self.settings_,
             threshold=min(THRESHOLDS),
             batch_size=16,
         ):
@@ -225,9 +228,9 @@ class SpanExtractor:
         folder = encoders.find_encoder(str(self.encoder))
         tokenizer = encoders.load_tokenizer(folder)
         body = encoders.load_encoder(folder)
-        self.settings = settings_for(documents, tokenizer, self.settings, body)
-        encoder = TextEncoder(body, self.settings.word_shapes and tokenizer.lowers_case)
-        self._module = _KINDS[self.settings.model](encoder, self.settings, len(names))
+        self.settings_ = settings_for(documents, tokenizer, self.settings, body)
+        encoder = TextEncoder(body, self.settings_.word_shapes and tokenizer.lowers_case)
+        self._module = _KINDS[self.settings_.model](encoder, self.settings_, len(names))
         self._tokenizer, self.labels_, self._own = tokenizer, names, None
         return tokenizer
 
@@ -257,15 +260,15 @@ class SpanExtractor:
         names = self._described(labels)
         order = list(self.labels_)
         unknown = [name for name in names if name not in self.labels_]
-        if unknown and self.settings.heads == "per-label":
+        if unknown and self.settings_.heads == "per-label":
             raise ModelError(
                 f"label {unknown[0]!r} is unknown to this model, which knows {', '.join(order)}",
                 "train with heads='shared' (--heads shared) to add labels later",
             )
-        if unknown and self.settings.label_embedding == "random":
+        if unknown and self.settings_.label_embedding == "random":
             raise ModelError(f"label {unknown[0]!r} has no random vector", "only trained labels have one")
         rows = [order.index(name) if name in self.labels_ else 0 for name in names]
-        batch = batch_labels(names, rows, tokenizer, self.settings)
+        batch = batch_labels(names, rows, tokenizer, self.settings_)
         device = self._device()
         self._module.to(device).eval()
         with torch.inference_mode():
@@ -367,16 +370,16 @@ class SpanExtractor:
         if not 0 <= threshold < 1:
             raise ModelError(f"threshold is {threshold}", "choose 0 or more, and less than 1")
         encoded = self._encoded(labels)
-        chosen = decoding or ("match" if self.settings.nested else "in-order")
-        if chosen == "match" and not self.settings.nested:
+        chosen = decoding or ("match" if self.settings_.nested else "in-order")
+        if chosen == "match" and not self.settings_.nested:
             raise ModelError("decoding 'match' needs a nested model", "choose 'in-order' or 'nearest'")
-        decoder = Decoder(encoded.names, chosen, threshold, flat, self.settings.longest)
+        decoder = Decoder(encoded.names, chosen, threshold, flat, self.settings_.longest)
         scorer = self._scorer(encoded)
         for document, pieces, found in score_documents(
             documents,
             scorer,
             tokenizer,
-            self.settings,
+            self.settings_,
             threshold=threshold,
             batch_size=batch_size,
             progress=progress,
@@ -386,7 +389,7 @@ class SpanExtractor:
     def _scorer(self, labels: EncodedLabels) -> Scorer:
         device = self._device()
         self._module.to(device).eval()
-        return Scorer(self._module, self._fitted(), self.settings, labels.code, device)
+        return Scorer(self._module, self._fitted(), self.settings_, labels.code, device)
 
     def _encoded(self, labels: Labels | EncodedLabels | None) -> EncodedLabels:
         if isinstance(labels, EncodedLabels):
@@ -449,7 +452,7 @@ class SpanExtractor:
         """
         tokenizer = self._fitted()
         config = {
-            "settings": self.settings.as_dict(),
+            "settings": self.settings_.as_dict(),
             "labels": self.labels_,
             "encoder": encoders.encoder_config(self._module.encoder.body),
             "word_shapes": self._module.encoder.shapes is not None,
@@ -473,7 +476,7 @@ class SpanExtractor:
         extractor._tokenizer = encoders.load_tokenizer(path)
         body = encoders.encoder_from_config(config["encoder"])
         encoder = TextEncoder(body, bool(config["word_shapes"]))
-        module: nn.Module = _KINDS[extractor.settings.model](encoder, extractor.settings, len(extractor.labels_))
+        module: nn.Module = _KINDS[extractor.settings_.model](encoder, extractor.settings_, len(extractor.labels_))
         storage.load_into(path, module)
         module.eval()
         extractor._module = module
@@ -485,7 +488,7 @@ class SpanExtractor:
         return self._tokenizer
 
     def __repr__(self) -> str:
-        return f"SpanExtractor({str(self.encoder)!r}, model={self.settings.model!r}, labels={list(self.labels_)})"
+        return f"SpanExtractor({str(self.encoder)!r}, model={self.settings_.model!r}, labels={list(self.labels_)})"
 
 
 def shift_heads(module: nn.Module, threshold: float) -> None:

@@ -83,7 +83,7 @@ def export_onnx(
         If a package is missing, or the model is BERT-MRC.
     """
     _require("onnx", "onnxscript")
-    if extractor.settings.model == "bert-mrc":
+    if extractor.settings_.model == "bert-mrc":
         raise ModelError("bert-mrc cannot be exported", "train with architecture lear or tagger")
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -92,9 +92,9 @@ def export_onnx(
     module = extractor._module.to("cpu").eval()
     code = LabelCode(*(getattr(encoded.code, name).clone().cpu() for name in ("keys", "values", "mask", "rows")))
     sample = batch_windows(
-        windows_of([Document("One text."), Document("Another text, longer.")], tokenizer, extractor.settings),
+        windows_of([Document("One text."), Document("Another text, longer.")], tokenizer, extractor.settings_),
         tokenizer,
-        extractor.settings,
+        extractor.settings_,
     )
     batch, pieces = torch.export.Dim("batch", min=1), torch.export.Dim("pieces", min=4)
     _export(
@@ -105,7 +105,7 @@ def export_onnx(
         ("start", "end", "z"),
         {name: {0: batch, 1: pieces} for name in _INPUTS},
     )
-    if extractor.settings.nested:
+    if extractor.settings_.nested:
         width, count = module.match_head.first.in_features, torch.export.Dim("pairs", min=1)
         _export(
             _PairGraph(module.match_head),
@@ -117,7 +117,7 @@ def export_onnx(
         )
     if dtype == "int8":
         _quantize(target / "text.onnx")
-    config = {"settings": extractor.settings.as_dict(), "names": encoded.names, "rows": code.rows.tolist()}
+    config = {"settings": extractor.settings_.as_dict(), "names": encoded.names, "rows": code.rows.tolist()}
     (target / "onnx.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     tokenizer.save(target / "tokenizer.json")
 
@@ -253,7 +253,7 @@ def _require(*names: str) -> Any:
 
 def largest_difference(extractor: SpanExtractor, exported: OnnxExtractor, texts: Sequence[str]) -> float:
     """Largest difference of a probability between torch and ONNX on some texts; a check after export."""
-    tokenizer, settings = extractor._fitted(), extractor.settings
+    tokenizer, settings = extractor._fitted(), extractor.settings_
     windows = windows_of(as_documents(texts), tokenizer, settings)
     one = Scorer(extractor._module, tokenizer, settings, extractor.encode_labels().code, torch.device("cpu"))
     other = Scorer(exported._model, tokenizer, settings, exported._labels, torch.device("cpu"))
