@@ -158,7 +158,7 @@ def test_coverage_of_metrics_that_are_no_means(metric):
     _, labels, scores = sample(rng, 200_000)
     truth = metric_interval(labels, values(scores), metric, graph=DependencyGraph.independent(labels.size)).estimate
     held = []
-    for _ in range(300):
+    for _ in range(120):
         groups, labels, scores = sample(rng, 60)
         found = metric_interval(labels, values(scores), metric, groups=groups)
         held.append(found.low <= truth <= found.high)
