@@ -92,13 +92,13 @@ def meet(counter: NDArray[np.int64], parts: int) -> None:
     if parts == 1:
         return
     address = counter.ctypes.data
-    goal = (_arrive(address) // parts + 1) * parts
+    goal = (_arrive(address) // parts + 1) * parts  # type: ignore[call-arg, unused-ignore]
     looks = 0
-    while _look(address) < goal:
+    while _look(address) < goal:  # type: ignore[call-arg, unused-ignore]
         looks += 1
         if looks > _PATIENCE:
-            _arrive(address + 8)
-            _offer_processor()  # type: ignore[call-arg]
+            _arrive(address + 8)  # type: ignore[call-arg, unused-ignore]
+            _offer_processor()  # type: ignore[call-arg, unused-ignore]
 
 
 @compiled
