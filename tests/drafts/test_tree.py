@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from foretell.drafts.pace import trim
@@ -48,6 +48,13 @@ def test_the_best_nodes_are_a_tree_of_the_best_chances(tree: Tree, count: int) -
 
 
 @given(st.lists(trees(), min_size=1, max_size=4), st.lists(st.floats(0.01, 1.0), min_size=30, max_size=30))
+@example(
+    [
+        *(Tree(np.arange(4, dtype=np.int32), np.array([-1, 0, 0, 0], np.int32), np.array([1.0, 0.5, 0.5, 0.5])),) * 2,
+        Tree(np.arange(2, dtype=np.int32), np.array([-1, 0], np.int32), np.ones(2)),
+    ],
+    [1.0] * 5 + [0.25] + [1.0] * 24,
+)
 def test_trimming_finds_the_best_rate(forest: list[Tree], steps: list[float]) -> None:
     costs = np.cumsum(steps)
     trimmed = trim(forest, costs)

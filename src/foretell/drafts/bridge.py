@@ -1,7 +1,6 @@
 """Drafts for models of ``transformers``: the same ``model.generate(...)`` call, and the same tokens, sooner.
 
->>> # doctest: +SKIP
->>> model.generate(**inputs, max_new_tokens=200, custom_generate=with_draft("my-draft", "smollm2-135m"))
+``model.generate(**inputs, max_new_tokens=200, custom_generate=with_draft("my-draft", "smollm2-135m"))``
 """
 
 from __future__ import annotations

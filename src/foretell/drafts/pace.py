@@ -48,19 +48,14 @@ def trim(trees: list[Tree], costs: NDArray[np.float64]) -> list[Tree]:
     >>> trim([tree], np.array([1.0, 1.2, 1.4, 1.7, 2.0]))[0].tokens.tolist()
     [0, 1, 2]
     """
-    chances = np.sort(np.concatenate([tree.chances[1:] for tree in trees]))[::-1]
+    chances = np.concatenate([tree.chances[1:] for tree in trees])
+    owners = np.repeat(np.arange(len(trees)), [tree.tokens.size - 1 for tree in trees])
+    order = np.argsort(-chances, kind="stable")
     roots = len(trees)
     room = max(0, min(chances.size, costs.size - roots))
-    if room == 0:
-        return [best_nodes(tree, 0) for tree in trees]
-    gains = roots + np.concatenate([[0.0], np.cumsum(chances[:room])])
-    best = int(np.argmax(gains / costs[roots - 1 : roots + room]))
-    if best == 0:
-        return [best_nodes(tree, 0) for tree in trees]
-    least = chances[best - 1]
-    kept, trimmed = best, []
-    for tree in trees:
-        count = min(kept, int((tree.chances[1:] >= least).sum()))
-        trimmed.append(best_nodes(tree, count))
-        kept -= count
-    return trimmed
+    best = 0
+    if room:
+        gains = roots + np.concatenate([[0.0], np.cumsum(chances[order[:room]])])
+        best = int(np.argmax(gains / costs[roots - 1 : roots + room]))
+    counts = np.bincount(owners[order[:best]], minlength=roots)
+    return [best_nodes(tree, int(count)) for tree, count in zip(trees, counts, strict=True)]
