@@ -24,8 +24,7 @@ from foretell.codecs.text import TextCodec
 from foretell.drafts.chat import prompt_rows
 from foretell.drafts.drafters import new_drafter
 from foretell.drafts.evaluation import evaluate
-from foretell.drafts.generate import DEFAULT_SIZE
-from foretell.drafts.pace import measured_costs
+from foretell.drafts.pace import LARGEST_TREE, measured_costs
 from foretell.models import registry
 from foretell.models.decoder import Decoder
 
@@ -86,7 +85,7 @@ def main() -> int:
         spoken += prompts[:1]
         for name in args.drafts:
             own = None if name == "none" else costs
-            found = evaluate(target, new_drafter(name, target), prompts, most=args.tokens, size=DEFAULT_SIZE, costs=own)
+            found = evaluate(target, new_drafter(name, target), prompts, most=args.tokens, size=LARGEST_TREE, costs=own)
             rows.append({"prompts_of": file.stem, **found.as_dict(), "draft": name})
             length = found.acceptance_length.value
             print(f"{file.stem:12} {name:10} {found.tokens_per_second:6.1f} tokens/s, {length:.2f} a pass", flush=True)

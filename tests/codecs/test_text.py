@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from models.portable import SMALL, codec_for, head_of
 from models.tiny import tiny
 
-from foretell.codecs import text, text_lane
+from foretell.codecs import text
 from foretell.codecs.lanes import Plan, sections_of, shape_of
 from foretell.codecs.text import TextCodec
 from foretell.errors import CorruptArchiveError
@@ -192,7 +192,7 @@ def test_a_model_with_other_weights_reads_something_else() -> None:
 @pytest.mark.parametrize("draft", ["none", "lookup"])
 def test_drafts_decode_the_same_in_fewer_passes(draft: str, monkeypatch: pytest.MonkeyPatch) -> None:
     rounds = []
-    new = text_lane.new_speculation
+    new = text.new_speculation
 
     def watched(*arguments):  # type: ignore[no-untyped-def]
         speculation = new(*arguments)

@@ -27,9 +27,11 @@ from foretell.codecs.text_kernels import (
     leaf_depths,
     path_rows,
 )
-from foretell.codecs.text_lane import LARGEST_TREE, LaneDecoder, new_speculation
+from foretell.codecs.text_lane import LaneDecoder
 from foretell.compilation import announce
 from foretell.drafts.drafters import new_drafter
+from foretell.drafts.pace import LARGEST_TREE
+from foretell.drafts.speculation import new_speculation
 from foretell.entropy.binary import TAIL_BYTES, finish, new_decoder, new_encoder
 from foretell.entropy.token_state import TokenMixer, new_mixer
 from foretell.entropy.token_tree import TokenTree, frequency_blocks

@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.codecs.text_kernels import decode_from_sums
-from foretell.drafts.base import Drafter, TreeSize
-from foretell.drafts.pace import MOST_NODES, measured_costs
-from foretell.drafts.speculation import Choice, Speculation
+from foretell.drafts.speculation import Choice
 from foretell.entropy.token_state import TokenMixer
 from foretell.entropy.token_tree import frequency_blocks
 from foretell.models.decoder import Decoder
-
-LARGEST_TREE = TreeSize(nodes=MOST_NODES - 1, depth=12, width=3)
 
 
 class LaneDecoder:
@@ -50,9 +46,3 @@ class LaneDecoder:
         token = decode_from_sums(self._mixer, sums, scale, *self._head, *room, *self._state)
         self.left -= 1
         return Choice(token, self.left > 0)
-
-
-def new_speculation(model: Decoder, drafter: Drafter, slots: int) -> Speculation:
-    """One stream of ``slots`` tokens, its trees trimmed to what pays on this machine."""
-    costs = None if drafter.name == "none" else np.array(measured_costs(model))
-    return Speculation(model, drafter, 1, slots, costs)

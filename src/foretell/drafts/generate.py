@@ -11,14 +11,11 @@ from numpy.typing import NDArray
 
 from foretell.drafts.base import Drafter, TreeSize
 from foretell.drafts.chat import prompt_rows
-from foretell.drafts.pace import MOST_NODES, measured_costs
+from foretell.drafts.pace import LARGEST_TREE
 from foretell.drafts.sampling import Sampler, Sampling
-from foretell.drafts.speculation import Choice, Speculation
+from foretell.drafts.speculation import Choice, Speculation, new_speculation
 from foretell.errors import UsageError
 from foretell.models.decoder import Decoder
-
-DEFAULT_SIZE = TreeSize(nodes=MOST_NODES - 1, depth=12, width=3)
-"""Largest tree that is drafted; how much of it is checked depends on what passes cost."""
 
 
 class _Turns:
@@ -42,7 +39,7 @@ class _Turns:
 
 
 def generate_rows(
-    speculation: Speculation, sampling: Sampling, most: int, size: TreeSize = DEFAULT_SIZE
+    speculation: Speculation, sampling: Sampling, most: int, size: TreeSize = LARGEST_TREE
 ) -> Iterator[tuple[int, list[int]]]:
     """Continue what the streams have read, side by side, by at most ``most`` tokens each.
 
@@ -179,6 +176,5 @@ def generate(
         raise UsageError(f"the prompt has {rows.size} tokens, {target.name} reads {target.config.context - 1} at most")
     drafter = new_drafter(draft, target) if isinstance(draft, str) else draft
     slots = min(rows.size + max_tokens, target.config.context)
-    costs = None if drafter.name == "none" else np.array(measured_costs(target))
-    speculation = Speculation(target, drafter, 1, slots, costs)
+    speculation = new_speculation(target, drafter, slots)
     return Generation(speculation, rows, sampling, slots - rows.size, stop)

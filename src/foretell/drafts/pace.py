@@ -8,10 +8,13 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.drafts.base import TreeSize
 from foretell.drafts.tree import Tree, best_nodes
 from foretell.models.decoder import Decoder
 
 MOST_NODES = 32
+LARGEST_TREE = TreeSize(nodes=MOST_NODES - 1, depth=12, width=3)
+"""What is drafted; how much of it is checked depends on what passes cost."""
 _SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32)
 _CONTEXT = 64
 _REPEATS = 3

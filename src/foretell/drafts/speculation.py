@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.drafts.base import Drafter, TreeSize
-from foretell.drafts.pace import trim
+from foretell.drafts.pace import measured_costs, trim
 from foretell.drafts.tree import Tree, ancestors, child_of, depths
 from foretell.models.decoder import Decoder, States
 from foretell.models.roll_back import keep_slots
@@ -130,6 +130,12 @@ class Speculation:
         taps = self.target.new_taps(self.drafter.taps, count)
         states = self.target.forward(tokens, of_row, slots, self.cache, positions, (base, visible), taps)
         return states, taps.values
+
+
+def new_speculation(target: Decoder, drafter: Drafter, slots: int) -> Speculation:
+    """One stream of ``slots`` tokens, its trees trimmed to what pays on this machine."""
+    costs = None if drafter.name == "none" else np.array(measured_costs(target))
+    return Speculation(target, drafter, 1, slots, costs)
 
 
 def _walk(
