@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import foretell
 from foretell.errors import ModelError
+from foretell.shipped import find_weights
 
 DEFAULT = "entities"
 
@@ -20,10 +20,8 @@ def find_extractor(name: str | None) -> Path:
     """
     if name is not None and (Path(name) / "config.json").is_file():
         return Path(name)
-    package = Path(foretell.__file__).parent
-    for root in (package / "weights", package.parents[1] / "weights"):
-        folder = root / f"spans-{name or DEFAULT}"
-        if (folder / "config.json").is_file():
-            return folder
+    folder = find_weights(f"spans-{name or DEFAULT}")
+    if folder is not None and (folder / "config.json").is_file():
+        return folder
     what = "no extractor ships with this installation" if name is None else f"no extractor {name!r}"
     raise ModelError(what, "name the folder of one that `foretell spans train` wrote (--model DIR)")
