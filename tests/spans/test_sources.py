@@ -50,7 +50,7 @@ def test_extractors_by_folder_or_shipped(tmp_path, monkeypatch):
     assert shipped.find_extractor(str(tmp_path / "mine")) == tmp_path / "mine"
     with pytest.raises(ModelError, match="no extractor 'nothing'; name the folder"):
         shipped.find_extractor("nothing")
-    monkeypatch.setattr(shipped.foretell, "__file__", str(tmp_path / "foretell" / "__init__.py"))
+    monkeypatch.setattr("foretell.shipped.__file__", str(tmp_path / "foretell" / "shipped.py"))
     with pytest.raises(ModelError, match="no extractor ships with this installation"):
         shipped.find_extractor(None)
     folder = tmp_path / "foretell" / "weights" / "spans-entities"
