@@ -23,6 +23,8 @@ import time
 import wave
 from pathlib import Path
 
+from file_intervals import describe_ratios
+
 import foretell
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -142,6 +144,18 @@ def summarise(table: dict[str, dict[str, object]], setting: str) -> None:
                 speeds = [seconds / sum(row[codec][way] for row in rows) for way in ("pack_s", "unpack_s")]
                 speed = f"  pack {speeds[0]:.2f} x, unpack {speeds[1]:.2f} x real time"
             print(f"  {codec:18} {mean:+7.2%} {total:+7.2%}{speed}")
+    level = LEVELS[setting][-2]
+    ratios = {
+        name: row[f"foretell -{level}"]["bytes"] / row["flac -8ep"]["bytes"]
+        for name, row in table.items() if row.get("flac -8ep") and f"foretell -{level}" in row
+    }  # fmt: skip
+    print(f"foretell -{level} against flac -8ep: {describe_ratios(ratios, {name: source(name) for name in ratios})}")
+
+
+def source(name: str) -> str:
+    """Who speaks or plays in a file: files of one reader or speaker are alike."""
+    stem = Path(name).stem
+    return "LJ" if stem.startswith("LJ") else stem.rsplit("_", 1)[-1] if stem.startswith("fsdd") else stem
 
 
 def main() -> int:

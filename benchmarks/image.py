@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from file_intervals import describe_ratios
 from PIL import Image
 
 import foretell
@@ -92,6 +94,14 @@ def table(rows: list[dict[str, object]]) -> str:
             lines.append(
                 f"{folder}: {len(ratios)} pictures, mean ratio to jxl {np.mean(ratios):.4f}, worst {max(ratios):.4f}"
             )
+    measured = {str(row["picture"]): row for row in rows if "samples" in row and row.get("jxl_bytes")}
+    if measured:
+        ratios_by_name = {
+            name: float(str(row["foretell_bytes"])) / float(str(row["jxl_bytes"])) for name, row in measured.items()
+        }
+        # Pictures of one collection (letters at the start of their names) are alike.
+        families = {name: re.match(r"[A-Za-z]*", Path(name).name)[0] for name in measured}  # type: ignore[index]
+        lines.append(f"all against jxl: {describe_ratios(ratios_by_name, families)}")
     return "\n".join(lines)
 
 

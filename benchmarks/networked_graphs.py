@@ -86,17 +86,22 @@ def from_networkx() -> Iterator[tuple[str, PairGraph]]:
     yield "davis women", PairGraph.from_networkx(networkx.davis_southern_women_graph())
 
 
-def from_pykeen() -> Iterator[tuple[str, PairGraph]]:
-    """Entity pairs of kinships, nations and umls.
+def pykeen_triples(name: str, split: str = "train") -> list[list[str]] | None:
+    """Heads, relations and tails of a data set in pykeen's wheel; None where that is not at hand.
 
-    Pykeen's wheel is unpacked where FORETELL_PYKEEN says, or installed.
+    The wheel is unpacked where FORETELL_PYKEEN says (it needs nothing else to be read), or installed.
     """
     spec = find_spec("pykeen") if "FORETELL_PYKEEN" not in os.environ else None
     folder = Path(os.environ.get("FORETELL_PYKEEN", "")) if spec is None else Path(str(spec.origin)).parent
+    file = folder / "datasets" / name / f"{split}.txt"
+    return [line.split("\t") for line in file.read_text().splitlines()] if file.is_file() else None
+
+
+def from_pykeen() -> Iterator[tuple[str, PairGraph]]:
+    """Entity pairs of kinships, nations and umls."""
     for name in ("kinships", "nations", "umls"):
-        file = folder / "datasets" / name / "train.txt"
-        if file.is_file():
-            rows = [line.split("\t") for line in file.read_text().splitlines()]
+        rows = pykeen_triples(name)
+        if rows is not None:
             yield name, PairGraph.from_edges([row[0] for row in rows], [row[2] for row in rows])
 
 

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from file_intervals import describe_ratios
 
 import foretell
 from foretell.codecs import text
@@ -150,6 +151,10 @@ def summary(rows: list[dict[str, object]]) -> str:
     best = sum(row["archive_bytes"] < min(row["rivals"].values()) for row in rows)  # type: ignore[attr-defined]
     above = [row["file"] for row in rows if row["archive_bytes"] > row["rivals"]["xz -9e"]]  # type: ignore[index]
     lines.append(f"smaller than every rival on {best} of {len(rows)} files; larger than xz on: {above or 'none'}")
+    families = {str(row["file"]): str(row["file"]).split("_")[0] for row in rows}
+    for name in sorted({name for row in rows for name in row["rivals"]}):  # type: ignore[attr-defined]
+        ratios = {str(row["file"]): row["archive_bytes"] / row["rivals"][name] for row in rows if name in row["rivals"]}  # type: ignore[index,operator]
+        lines.append(f"  against {name}: {describe_ratios(ratios, families)}")
     return "\n".join(lines)
 
 

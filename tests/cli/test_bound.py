@@ -99,7 +99,8 @@ def test_missing_identifiers(run, table, frame, tmp_path):
     frame.to_csv(tmp_path / "gaps.csv", index=False)
     result = run("bound", tmp_path / "gaps.csv", "--share", "document")
     assert result.status == 1
-    assert "missing in 1 rows" in result.err
+    assert "column 'document' is empty in 1 rows, first in row 3" in result.err
+    assert "--missing own" in result.err
     assert run("bound", tmp_path / "gaps.csv", "--share", "document", "--missing", "own").status == 0
 
 
@@ -117,11 +118,12 @@ def test_plot(run, table, tmp_path):
     ("options", "says"),
     [
         (["--share", "nothing"], "no column 'nothing'"),
-        (["--metric", "mean", "--prediction", "score", "--share", "document"], "value_range"),
+        (["--metric", "mean", "--prediction", "score", "--share", "document"], "--range LOWEST HIGHEST"),
         (["--metric", "mean", "--prediction", "document", "--range", "0", "1", "--share", "judge"], "is no number"),
         (["--time", "document", "--horizon", "1"], "neither number nor date"),
         (["--time", "t", "--horizon", "soon"], "horizon of 'soon'"),
         (["--time", "day", "--horizon", "soon"], "such as 5D"),
+        (["--time", "day", "--horizon", "5"], "such as 5D"),
         (["--share", "document", "--confidence", "2"], "confidence"),
     ],
 )
@@ -138,6 +140,19 @@ def test_wrong_usage(run, table, options):
     result = run("bound", table, *options)
     assert result.status == 2
     assert "usage: foretell bound" in result.err
+
+
+def test_a_table_without_rows(run, table, frame, tmp_path):
+    frame.head(0).to_csv(tmp_path / "empty.csv", index=False)
+    assert "has no rows" in run("bound", tmp_path / "empty.csv", "--share", "document").err
+
+
+def test_spans_of_time_are_written_as_people_would(run, table):
+    assert "at most 3 days apart in time" in run("bound", table, "--time", "day", "--horizon", "72h").out
+    assert (
+        "at most 5 apart in time in one group"
+        in run("bound", table, "--time", "t", "--horizon", "5", "--within", "judge").out
+    )
 
 
 def test_missing_file(run, tmp_path):

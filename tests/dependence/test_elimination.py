@@ -6,6 +6,7 @@ from small_graphs import adjacency, atlas, latent_law, partitions, random_graph
 
 from foretell.dependence import DependencyGraph, elimination, elimination_complexity, forest_complexity
 from foretell.dependence import elimination_kernels as kernels
+from foretell.dependence.contraction import CLUSTER, contracted_edges, thins_out
 from foretell.dependence.elimination import denominator_of_blocks
 from foretell.dependence.elimination_exact import exact_elimination
 from foretell.dependence.errors import DependenceError
@@ -35,6 +36,11 @@ def test_column_counts_follow_the_definition(seed):
         blocks[order] = head
         assert terms.sum() == pytest.approx(denominator_of_blocks(graph, weights, blocks))
         assert terms.sum() <= ((weights[order] + later) ** 2).sum() + 1e-9
+    component, count = graph.component_labels[order], graph.n_components
+    terms, head = kernels.cut_off(weights[order], later, component, count)
+    blocks[order] = head
+    assert terms.sum() == pytest.approx(denominator_of_blocks(graph, weights, blocks))
+    assert terms.sum() <= (np.bincount(component, weights[order]) ** 2).sum() + 1e-9
 
 
 @given(st.integers(0, 10**6))
@@ -99,8 +105,50 @@ def test_minimum_degree_gives_permutations(seed):
     rng = np.random.default_rng(seed)
     for size, cliques in ((1, False), (2, True), (40, False), (200, True), (400, False)):
         graph = random_graph(rng, size, cliques)
-        assert sorted(minimum_degree_order(graph.parts, 10**9).tolist()) == list(range(size))
-        assert sorted(minimum_degree_order(graph.parts, 5).tolist()) == list(range(size))
+        for limit, kept in ((10**9, True), (0, False)):
+            order, complete = minimum_degree_order(graph.parts, limit)
+            assert sorted(order.tolist()) == list(range(size))
+            assert complete == kept or not graph.indices.size + graph.clique_items.size
+
+
+def test_joining_neighbours_thins_out_graphs_with_small_separators_and_no_others():
+    rng = np.random.default_rng(0)
+    tree = DependencyGraph.from_edges(3000, [(k, int(rng.integers(0, k))) for k in range(1, 3000)])
+    plane = DependencyGraph.from_coordinates(rng.random((3000, 2)), np.sqrt(10 / np.pi / 3000))
+    for graph in (tree, plane, DependencyGraph.from_lattice((50, 60)), DependencyGraph.from_m_dependence(3000, 5)):
+        assert thins_out(graph.indptr, graph.indices)
+    for degree in (8, 20):
+        graph = DependencyGraph.from_edges(3000, rng.integers(0, 3000, (1500 * degree, 2)))
+        assert not thins_out(graph.indptr, graph.indices)
+    assert contracted_edges(*DependencyGraph.from_m_dependence(CLUSTER, 3).parts[:2]) == 0
+    assert contracted_edges(*DependencyGraph.from_m_dependence(2 * CLUSTER, 1).parts[:2]) == 1
+
+
+@pytest.mark.parametrize("order", ["auto", "metis", "minimum degree"])
+def test_large_expanders_get_a_valid_bound_from_a_search_that_ended_early(monkeypatch, order):
+    graph = DependencyGraph.from_edges(400, np.random.default_rng(0).integers(0, 400, (4000, 2)))
+    weights = np.random.default_rng(1).random(400)
+    whole = elimination_complexity(graph, weights, order="minimum degree")
+    assert not whole.cut_short
+    monkeypatch.setattr(elimination, "LARGE", 1000)
+    monkeypatch.setattr(elimination, "METIS_PAIRS", 10**6)
+    monkeypatch.setattr(elimination, "DEGREE_WORK", 0)
+    monkeypatch.setattr(elimination, "DEGREE_WORK_SHARE", 1)
+    monkeypatch.setattr(elimination, "DEFINITION_SIZE", 0)
+    monkeypatch.setattr(elimination, "LOCAL_EDGES", 100)
+    found = elimination_complexity(graph, weights, order=order)
+    assert found.cut_short
+    assert found.order != "METIS"
+    assert found.verify()
+    assert whole.lower_bound <= found.value < weights.sum() ** 2
+
+
+def test_dense_graphs_end_in_one_block():
+    graph = DependencyGraph.from_edges(300, np.random.default_rng(0).integers(0, 300, (3000, 2)))
+    found = elimination_complexity(graph)
+    assert found.verify()
+    assert found.effective_sample_size() > 1.6
+    assert np.unique(found.blocks, return_counts=True)[1].max() > 150
 
 
 def test_minimum_degree_eliminates_trees_from_their_leaves():

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from datetime import timedelta
 
 import networkx
 import numpy as np
@@ -76,6 +77,10 @@ def test_blocks_of_time_only_add_edges(monkeypatch):
 def test_dates():
     days = np.array(["2026-01-01", "2026-01-03", "2026-01-04"], dtype="datetime64[D]")
     assert DependencyGraph.from_times(days, np.timedelta64(1, "D")).degrees().tolist() == [0, 1, 1]
+    assert "at most 36 hours apart" in DependencyGraph.from_times(days, timedelta(hours=36)).notes[0]
+    for horizon in (1, np.timedelta64(1), np.timedelta64(1, "M")):
+        with pytest.raises(DependenceError, match="without a length"):
+            DependencyGraph.from_times(days, horizon)
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 4), (2, 3, 4)])

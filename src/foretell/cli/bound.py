@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     who = parser.add_argument_group("who depends on whom")
     who.add_argument("--share", action="append", default=[], metavar="COLUMN",
                      help="rows with the same value in this column depend; may be repeated")  # fmt: skip
-    who.add_argument("--time", metavar="COLUMN", help="rows less than --horizon apart in this column depend")
+    who.add_argument("--time", metavar="COLUMN", help="rows at most --horizon apart in this column depend")
     who.add_argument(
         "--horizon", metavar="H", help="in the unit of the time column; for dates a number and s, m, h or D"
     )
@@ -81,6 +81,7 @@ def _assess(args: argparse.Namespace) -> Assessment:
     truth = args.truth or ("y_true" if args.metric in _NEEDS_TRUTH else None)
     named = [truth, args.prediction, args.baseline, args.weight, *args.share, args.time, args.within]
     frame = read_table(args.file, list(dict.fromkeys(name for name in named if name)))
+    _check(frame, args)
     numeric = args.metric not in ("accuracy", "error")
     return assess(
         _column(frame, truth, numeric),
@@ -102,6 +103,24 @@ def _assess(args: argparse.Namespace) -> Assessment:
     )
 
 
+def _check(frame: Any, args: argparse.Namespace) -> None:
+    """Refuse what the library would refuse too, in the words of the command line."""
+    if not len(frame):
+        raise ForetellError("has no rows", "give a table with one row per item")
+    if args.metric in _NEEDS_RANGE and args.range is None:
+        raise ForetellError(
+            f"the range of {args.metric} is not known", "give --range LOWEST HIGHEST, the possible values of one row"
+        )
+    for name in args.share if args.missing == "error" else ():
+        if frame[name].isna().any():
+            row = int(frame[name].isna().to_numpy().argmax())
+            raise ForetellError(
+                f"column {name!r} is empty in {int(frame[name].isna().sum())} rows, first in row {row}",
+                "fill it in, drop those rows, or give --missing own if such rows share this with nobody",
+            )
+
+
+_NEEDS_RANGE = ("mean", "absolute_error", "squared_error", "acceptance_length", "bits_per_byte")
 _NEEDS_TRUTH = ("accuracy", "error", "absolute_error", "squared_error", "bits_per_byte", "f1", "auc")
 
 
@@ -149,6 +168,8 @@ def _horizon(frame: Any, time: str | None, text: str | None) -> Any:
 
     dates = _times(frame, time).dtype.kind == "M"
     try:
+        if dates and text.strip().replace(".", "", 1).isdigit():
+            raise ValueError("no unit")
         return pandas.Timedelta(text).to_numpy() if dates else float(text)
     except ValueError:
         example = "such as 5D, 12h or 30s, for dates" if dates else "such as 5, in the unit of the time column"

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -29,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 from foretell.compilation import announce
 from foretell.dependence import elimination_kernels as kernels
 from foretell.dependence import layers
+from foretell.dependence.contraction import thins_out
 from foretell.dependence.covers import check_coefficients
 from foretell.dependence.elimination_exact import LARGEST, exact_elimination
 from foretell.dependence.errors import DependenceError
@@ -43,8 +44,10 @@ LARGE = 4_000_000
 """Items and edges beyond which only the most promising orders are tried."""
 METIS_PAIRS = 15_000_000
 """Edges, cliques spelled out, up to which METIS is asked."""
-DEGREE_WORK = 1_500_000_000
-"""Steps after which minimum degree gives up on the rest, as happens on large expanders."""
+DEGREE_WORK, DEGREE_WORK_SHARE = 100_000_000, 10
+"""Minimum degree gives up on the rest after so many steps, or so many per item and edge: on large expanders."""
+METIS_FAST = {"niter": 1}
+"""Rounds of refinement in large graphs: a fifth faster than the usual 10, bounds some 1 % larger."""
 GROWTH = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, np.inf)
 """How large merged blocks may grow, as multiples of the weight of their later neighbours."""
 LOCAL_EDGES = 2_000_000
@@ -72,6 +75,9 @@ class EliminationBound:
         What the order came from, for the most costly component.
     lower_bound : float
         No bound that holds for every sample with this dependency graph is smaller (disjoint cliques).
+    cut_short : bool
+        Whether the search ended early, on a large graph without small separators. The bound holds all the same; no
+        order is known to be much better on such graphs.
     """
 
     graph: DependencyGraph = field(repr=False)
@@ -80,6 +86,7 @@ class EliminationBound:
     blocks: Integers = field(repr=False)
     order: str
     lower_bound: float
+    cut_short: bool = False
 
     def effective_sample_size(self) -> float:
         """(sum of coefficients)^2 / D."""
@@ -97,6 +104,7 @@ class _Candidate:
     name: str
     terms: Floats
     places: Integers
+    complete: bool = True
 
 
 def elimination_complexity(
@@ -115,7 +123,9 @@ def elimination_complexity(
     coefficients : array_like of float, shape (n,), optional
         Lipschitz coefficients c_i >= 0, 1 each if not given.
     order : {"auto", "metis", "minimum degree"}
-        "auto" uses METIS where pymetis is installed, else minimum degree, and simpler orders beside.
+        "auto" uses METIS where pymetis is installed, else minimum degree, and simpler orders beside. On large graphs
+        that do not thin out when neighbours are joined (random ones, say), minimum degree stands in for METIS, which
+        would take minutes there, and ends early: ``cut_short``.
     exact : bool
         Search all ordered partitions; for components of at most 14 items.
 
@@ -133,7 +143,7 @@ def elimination_complexity(
         found = _eliminate(graph.renumbered(walk), weights[walk], order, False)
         blocks = np.empty_like(found.blocks)
         blocks[walk] = found.blocks
-        return EliminationBound(graph, weights, found.value, blocks, found.order, found.lower_bound)
+        return replace(found, graph=graph, coefficients=weights, blocks=blocks)
     return _eliminate(graph, weights, order, exact)
 
 
@@ -162,7 +172,8 @@ def _eliminate(graph: DependencyGraph, weights: Floats, order: Order, exact: boo
     name, value = found[int(chosen[int(best.argmax())])].name, float(best.sum())
     if graph.n_items <= DEFINITION_SIZE and order == "auto":
         value, name, blocks = min((value, name, blocks), _of_forest(graph, weights, value), key=lambda one: one[0])
-    return EliminationBound(graph, weights, value, blocks, name, float(lower.sum()))
+    cut_short = not all(one.complete for one in found)
+    return EliminationBound(graph, weights, value, blocks, name, float(lower.sum()), cut_short)
 
 
 def _of_forest(graph: DependencyGraph, weights: Floats, value: float) -> tuple[float, str, Integers]:
@@ -198,12 +209,14 @@ def _candidates(graph: DependencyGraph, weights: Floats, order: Order) -> list[_
     last = np.empty(graph.n_components, dtype=np.int64)
     last[component[reached]] = reached
     reached, level, _ = layers.breadth_first(graph.parts, last)
-    large = graph.n_items + graph.indices.size + graph.clique_items.size > LARGE
+    large = _size(graph) > LARGE
     if order == "metis" or (order == "auto" and _metis_fits(graph)):
-        found += _of_order(graph, weights, "METIS", _metis_order(graph))
-    if order == "minimum degree" or (order == "auto" and (not large or len(found) == 1)):
-        for candidate in _degree_orders(graph):
-            found += _of_order(graph, weights, "minimum degree", candidate)
+        dissected = _metis_order(graph, large)
+        if dissected is not None:
+            found += _of_order(graph, weights, "METIS", dissected)
+    if order == "minimum degree" or len(found) == 1 or (order == "auto" and not large):
+        for candidate, complete in _degree_orders(graph):
+            found += _of_order(graph, weights, "minimum degree", candidate, complete=complete)
     if not large or order == "auto":
         bags = layers.layer_bags(graph.parts, reached, level)
         found += _of_order(graph, weights, "layers", reached[::-1].copy(), bags)
@@ -212,14 +225,20 @@ def _candidates(graph: DependencyGraph, weights: Floats, order: Order) -> list[_
     return found
 
 
-def _degree_orders(graph: DependencyGraph) -> Iterator[Integers]:
-    """Minimum degree, ties broken by the items' numbers; in small graphs also by other numberings."""
-    yield minimum_degree_order(graph.parts, DEGREE_WORK)
-    if graph.n_items + graph.indices.size + graph.clique_items.size <= SMALL:
+def _size(graph: DependencyGraph) -> int:
+    return graph.n_items + graph.indices.size + graph.clique_items.size
+
+
+def _degree_orders(graph: DependencyGraph) -> Iterator[tuple[Integers, bool]]:
+    """Minimum degree, and whether it came to its end; in small graphs ties are also broken by other numberings."""
+    limit = max(DEGREE_WORK, DEGREE_WORK_SHARE * _size(graph))
+    yield minimum_degree_order(graph.parts, limit)
+    if _size(graph) <= SMALL:
         rng = np.random.default_rng(0)
         for _ in range(TRIES):
             shuffled = rng.permutation(graph.n_items)
-            yield shuffled[minimum_degree_order(graph.renumbered(shuffled).parts, DEGREE_WORK)]
+            found, complete = minimum_degree_order(graph.renumbered(shuffled).parts, limit)
+            yield shuffled[found], complete
 
 
 def _metis_fits(graph: DependencyGraph) -> bool:
@@ -228,8 +247,8 @@ def _metis_fits(graph: DependencyGraph) -> bool:
     return importlib.util.find_spec("pymetis") is not None and 50 < pairs <= METIS_PAIRS
 
 
-def _metis_order(graph: DependencyGraph) -> Integers:
-    """Nested dissection by METIS (Karypis and Kumar 1998)."""
+def _metis_order(graph: DependencyGraph, large: bool = False) -> Integers | None:
+    """Nested dissection by METIS (Karypis and Kumar 1998); None for large graphs without small separators."""
     try:
         import pymetis
     except ImportError:
@@ -239,15 +258,23 @@ def _metis_order(graph: DependencyGraph) -> Integers:
         indptr, indices = matrix.indptr, matrix.indices
     else:
         indptr, indices = graph.indptr, graph.indices
+    if large and not thins_out(indptr, indices):
+        return None
     adjacency = pymetis.CSRAdjacency(indptr.astype(np.int32), indices.astype(np.int32))
-    found, _ = pymetis.nested_dissection(adjacency)
+    found, _ = pymetis.nested_dissection(adjacency, options=pymetis.Options(**(METIS_FAST if large else {})))
     return np.asarray(found, dtype=np.int64)
 
 
 def _of_order(
-    graph: DependencyGraph, weights: Floats, name: str, order: Integers, bags: Integers | None = None
+    graph: DependencyGraph,
+    weights: Floats,
+    name: str,
+    order: Integers,
+    bags: Integers | None = None,
+    *,
+    complete: bool = True,
 ) -> list[_Candidate]:
-    """Bounds of one order: blocks merged with several limits, and the bags of a tree-partition where given."""
+    """Bounds of one order: blocks merged with several limits or cut off, and bags of a tree-partition where given."""
     position = np.empty_like(order)
     position[order] = np.arange(order.size)
     parent = kernels.elimination_tree(graph.parts, order, position)
@@ -255,6 +282,7 @@ def _of_order(
     own = weights[order]
     component, count = graph.component_labels[order], graph.n_components
     merged = [kernels.amalgamate(parent, own, later, growth) for growth in GROWTH]
+    merged.append(kernels.cut_off(own, later, component, count))
     if bags is not None:
         # All of a bag is connected once its last item is there, so that item's later neighbours are the bag's.
         head = np.zeros(order.size, dtype=np.int64)
@@ -268,7 +296,7 @@ def _of_order(
     for k, (one, head) in enumerate(merged):
         kept = chosen == k
         terms[order[kept]], places[order[kept]] = one[kept], head[kept]
-    return [_Candidate(name, terms, places)]
+    return [_Candidate(name, terms, places, complete)]
 
 
 def denominator_of_blocks(graph: DependencyGraph, coefficients: ArrayLike, blocks: ArrayLike) -> float:

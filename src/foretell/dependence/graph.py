@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -213,7 +214,7 @@ class DependencyGraph:
         if codes.size != seconds.size:
             raise DependenceError(f"{seconds.size} times and {codes.size} groups", "give one of each per item")
         group = "" if within is None else " in one group"
-        links = (f"are at most {horizon} apart in time{group}",)
+        links = (f"are at most {_duration(horizon)} apart in time{group}",)
         order = np.lexsort((seconds, codes))
         last = neighbours.window_ends(seconds[order], codes[order], reach)
         if int((last - np.arange(last.size)).sum()) <= MAX_PAIRS:
@@ -508,7 +509,11 @@ def time_axis(times: Any, horizon: Any) -> tuple[NDArray[np.float64], float]:
     if column.dtype.kind == "M":
         if np.isnat(column).any():
             raise DependenceError("times are missing", "fill them in or drop those rows")
-        span = np.timedelta64(horizon) if not isinstance(horizon, np.timedelta64) else horizon
+        span = np.timedelta64(horizon) if isinstance(horizon, timedelta) else horizon
+        if not isinstance(span, np.timedelta64) or np.datetime_data(span)[0] in ("generic", "M", "Y"):
+            raise DependenceError(
+                f"a horizon of {horizon} without a length", "give days or seconds, as times are dates"
+            )
         column, horizon = (column - column.min()) / np.timedelta64(1, "us"), span / np.timedelta64(1, "us")
     try:
         axis, reach = column.astype(float), float(horizon)
@@ -519,6 +524,17 @@ def time_axis(times: Any, horizon: Any) -> tuple[NDArray[np.float64], float]:
     if not reach >= 0 or not np.isfinite(reach):
         raise DependenceError(f"a horizon of {horizon}", "give the longest reach of dependence, 0 or more")
     return axis, reach
+
+
+def _duration(horizon: Any) -> str:
+    """A horizon as a reader would write it: 5, or 36 hours."""
+    if not isinstance(horizon, (np.timedelta64, timedelta)):
+        return f"{float(horizon):g}"
+    seconds = np.timedelta64(horizon) / np.timedelta64(1, "s")
+    for length, name in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds and seconds % length == 0:
+            return f"{seconds / length:g} {name}"
+    return f"{seconds:g} seconds"
 
 
 __all__ = ["MAX_PAIRS", "DependencyGraph"]

@@ -68,8 +68,9 @@ def layer_bags(parts: Any, order: Any, level: Any) -> Any:
         for at in range(begin, last):
             item = order[at]
             for k in range(indptr[item], indptr[item + 1]):
-                if level[indices[k]] >= now:
-                    _join(parent, rank, item, indices[k])
+                other = indices[k]
+                if level[other] > now or (level[other] == now and other < item):
+                    _join(parent, rank, item, other)
             for k in range(own[item], own[item + 1]):
                 if touched[cliques[k]] >= 0:
                     _join(parent, rank, item, touched[cliques[k]])

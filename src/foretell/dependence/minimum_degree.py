@@ -18,7 +18,7 @@ STOP_SHARE, STOP_ITEMS = 4, 200
 
 @compiled
 def minimum_degree_order(parts: Any, work_limit: int) -> Any:
-    """Order of all items; what is left when the work limit is reached comes last, in the order of its degree.
+    """Order of all items, and whether the work limit was kept; if not, what is left comes last, by its degree.
 
     A node is an item or an element. Its list in ``store`` begins at ``start``; items list elements first,
     ``elements`` of them, then items, ``length`` in all. ``weight`` counts the items that a node stands for, 0 once it
@@ -218,7 +218,7 @@ def minimum_degree_order(parts: Any, work_limit: int) -> Any:
             order[filled] = item
             filled = _members(absorbed_head, absorbed_tail, item, order, filled)
             item = after[item]
-    return order
+    return order, work <= work_limit
 
 
 @compiled

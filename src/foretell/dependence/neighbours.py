@@ -68,13 +68,30 @@ def find(parent: Any, item: int) -> Any:
 
 
 @compiled
+def _searched(n_items: int, indptr: Any, indices: Any) -> Any:
+    """For each item one item, itself or an earlier one, of its component by edges alone; the first of each is alone."""
+    reached, queue = np.full(n_items, -1, np.int64), np.empty(n_items, np.int64)
+    for root in range(n_items):
+        if reached[root] >= 0:
+            continue
+        reached[root] = root
+        queue[0], at, filled = root, 0, 1
+        while at < filled:
+            item = queue[at]
+            at += 1
+            for k in range(indptr[item], indptr[item + 1]):
+                other = indices[k]
+                if reached[other] < 0:
+                    reached[other] = root
+                    queue[filled] = other
+                    filled += 1
+    return reached
+
+
+@compiled
 def component_labels(n_items: int, indptr: Any, indices: Any, ends: Any, members: Any) -> Any:
     """Number of each item's component, in order of first appearance; a clique connects its items like a path."""
-    parent = np.arange(n_items)
-    for item in range(n_items):
-        for k in range(indptr[item], indptr[item + 1]):
-            if indices[k] < item:
-                parent[find(parent, indices[k])] = find(parent, item)
+    parent = _searched(n_items, indptr, indices)
     for clique in range(ends.size - 1):
         for k in range(ends[clique] + 1, ends[clique + 1]):
             parent[find(parent, members[k - 1])] = find(parent, members[k])
