@@ -105,10 +105,10 @@ def test_minimum_degree_gives_permutations(seed):
     rng = np.random.default_rng(seed)
     for size, cliques in ((1, False), (2, True), (40, False), (200, True), (400, False)):
         graph = random_graph(rng, size, cliques)
-        for limit, kept in ((10**9, True), (0, False)):
+        for limit in (10**9, 0):
             order, complete = minimum_degree_order(graph.parts, limit)
             assert sorted(order.tolist()) == list(range(size))
-            assert complete == kept or not graph.indices.size + graph.clique_items.size
+            assert complete or limit == 0
 
 
 def test_joining_neighbours_thins_out_graphs_with_small_separators_and_no_others():
@@ -118,7 +118,7 @@ def test_joining_neighbours_thins_out_graphs_with_small_separators_and_no_others
     for graph in (tree, plane, DependencyGraph.from_lattice((50, 60)), DependencyGraph.from_m_dependence(3000, 5)):
         assert thins_out(graph.indptr, graph.indices)
     for degree in (8, 20):
-        graph = DependencyGraph.from_edges(3000, rng.integers(0, 3000, (1500 * degree, 2)))
+        graph = DependencyGraph.from_edges(20_000, rng.integers(0, 20_000, (10_000 * degree, 2)))
         assert not thins_out(graph.indptr, graph.indices)
     assert contracted_edges(*DependencyGraph.from_m_dependence(CLUSTER, 3).parts[:2]) == 0
     assert contracted_edges(*DependencyGraph.from_m_dependence(2 * CLUSTER, 1).parts[:2]) == 1
@@ -131,7 +131,7 @@ def test_large_expanders_get_a_valid_bound_from_a_search_that_ended_early(monkey
     whole = elimination_complexity(graph, weights, order="minimum degree")
     assert not whole.cut_short
     monkeypatch.setattr(elimination, "LARGE", 1000)
-    monkeypatch.setattr(elimination, "METIS_PAIRS", 10**6)
+    monkeypatch.setattr(elimination, "thins_out", lambda indptr, indices: False)
     monkeypatch.setattr(elimination, "DEGREE_WORK", 0)
     monkeypatch.setattr(elimination, "DEGREE_WORK_SHARE", 1)
     monkeypatch.setattr(elimination, "DEFINITION_SIZE", 0)
@@ -144,11 +144,11 @@ def test_large_expanders_get_a_valid_bound_from_a_search_that_ended_early(monkey
 
 
 def test_dense_graphs_end_in_one_block():
-    graph = DependencyGraph.from_edges(300, np.random.default_rng(0).integers(0, 300, (3000, 2)))
-    found = elimination_complexity(graph)
+    graph = DependencyGraph.from_edges(2000, np.random.default_rng(0).integers(0, 2000, (10_000, 2)))
+    found = elimination_complexity(graph, order="minimum degree")
     assert found.verify()
-    assert found.effective_sample_size() > 1.6
-    assert np.unique(found.blocks, return_counts=True)[1].max() > 150
+    assert found.effective_sample_size() > 2
+    assert np.unique(found.blocks, return_counts=True)[1].max() > 800
 
 
 def test_minimum_degree_eliminates_trees_from_their_leaves():

@@ -86,3 +86,9 @@ def test_several_columns_as_groups():
 def test_bad_input(call, says):
     with pytest.raises(DependenceError, match=says):
         call()
+
+
+def test_splitters_say_what_they_are():
+    graph = DependencyGraph.from_m_dependence(10, 2)
+    assert repr(GraphKFold(graph, 3)) == f"GraphKFold({graph!r}, n_splits=3, buffered=False)"
+    assert "max_splits=4" in repr(LeaveNeighborhoodOut(graph, max_splits=4))

@@ -45,7 +45,8 @@ def encode(values: Any, *, name: str = "ids", missing: Missing = "error") -> Cod
     if absent.any() and missing == "error":
         raise DependenceError(
             f"{name} is missing in {int(absent.sum())} rows, first in row {int(np.argmax(absent))}",
-            'fill it in, drop those rows, or pass missing="own" if such items share this with nobody',
+            'fill it in, drop those rows, or, if such items share this with nobody, say missing="own" to '
+            "DependencyGraph.from_ids or assess",
         )
     if not absent.any():
         return _number(column)

@@ -46,6 +46,9 @@ class GraphKFold:
         self.n_splits = n_splits
         self.buffered = buffered
 
+    def __repr__(self) -> str:
+        return f"GraphKFold({self.graph!r}, n_splits={self.n_splits}, buffered={self.buffered})"
+
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of folds."""
         return self.n_splits
@@ -89,6 +92,9 @@ class LeaveNeighborhoodOut:
         self.graph = graph
         self.max_splits = max_splits
         self.random_state = random_state
+
+    def __repr__(self) -> str:
+        return f"LeaveNeighborhoodOut({self.graph!r}, max_splits={self.max_splits}, random_state={self.random_state})"
 
     def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
         """Return the number of items that are tested."""
