@@ -1,11 +1,13 @@
 """Sizes of whole archives of the development texts, against general-purpose compressors in the same run.
 
-    python benchmarks/text_ratio.py [--model NAME] [--level N] [--codec octets] [--keep FOLDER] [FILE ...]
+    python benchmarks/text_ratio.py [--model NAME] [--level N] [--codec octets] [--keep FOLDER] [--first BYTES]
+                                    [--again] [--summary] [FILE ...]
 
 Reads $FORETELL_DATA/text/dev (default ../shared/data) and writes benchmarks/results/text_ratio-MODEL.json.
-``--keep`` stores what the language model said of each section (it does not depend on anything that comes
-after it), so that a run can be continued or repeated after a change of the mixing. ``lm_bits_per_byte``
-is the ideal code length of the exact model alone, in the same lanes.
+Rows of the same model and level that are there are not measured again but with ``--again``. ``--keep`` stores
+what the language model said of each section (it does not depend on anything that comes after it), so that a
+run can be continued or repeated after a change of the mixing. ``lm_bits_per_byte`` is the ideal code length of
+the exact model alone, in the same lanes. ``--first`` takes the beginning of each file only.
 """
 
 from __future__ import annotations
@@ -29,6 +31,7 @@ from file_intervals import describe_ratios
 
 import foretell
 from foretell.codecs import text
+from foretell.codecs.detect import looks_like_text
 from foretell.codecs.lanes import sections_of, shape_of
 from foretell.models import registry
 
@@ -151,11 +154,26 @@ def summary(rows: list[dict[str, object]]) -> str:
     best = sum(row["archive_bytes"] < min(row["rivals"].values()) for row in rows)  # type: ignore[attr-defined]
     above = [row["file"] for row in rows if row["archive_bytes"] > row["rivals"]["xz -9e"]]  # type: ignore[index]
     lines.append(f"smaller than every rival on {best} of {len(rows)} files; larger than xz on: {above or 'none'}")
+    lines += gains(rows)
     families = {str(row["file"]): str(row["file"]).split("_")[0] for row in rows}
     for name in sorted({name for row in rows for name in row["rivals"]}):  # type: ignore[attr-defined]
         ratios = {str(row["file"]): row["archive_bytes"] / row["rivals"][name] for row in rows if name in row["rivals"]}  # type: ignore[index,operator]
         lines.append(f"  against {name}: {describe_ratios(ratios, families)}")
     return "\n".join(lines)
+
+
+def gains(rows: list[dict[str, object]]) -> list[str]:
+    """What mixing saves over the language model alone, by class of data."""
+    classes: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        if "lm_bits_per_byte" in row:
+            pair = float(row["bits_per_byte"]), float(row["lm_bits_per_byte"])  # type: ignore[arg-type]
+            classes.setdefault(str(row["file"]).split("_")[0], []).append(pair)
+    return [
+        f"  {name}: {len(pairs)} files, saved over the model alone: "
+        + ", ".join(f"{1 - ours / alone:.1%}" for ours, alone in sorted(pairs))
+        for name, pairs in classes.items()
+    ]
 
 
 def main() -> int:
@@ -165,6 +183,9 @@ def main() -> int:
     parser.add_argument("--level", type=int, default=6)
     parser.add_argument("--codec", choices=("auto", "octets"), default="auto", help="octets: an upper bound, fast")
     parser.add_argument("--keep", type=Path)
+    parser.add_argument("--first", type=int, metavar="BYTES", help="the beginning of each file only")
+    parser.add_argument("--again", action="store_true")
+    parser.add_argument("--summary", action="store_true", help="print what is there")
     args = parser.parse_args()
     folder = DATA / "text" / "dev"
     if not folder.is_dir():
@@ -173,19 +194,28 @@ def main() -> int:
     if args.keep:
         args.keep.mkdir(parents=True, exist_ok=True)
         remember_sections(args.keep)
-    result = ROOT / "benchmarks" / "results" / f"text_ratio-{args.model if args.codec == 'auto' else args.codec}.json"
-    kept = json.loads(result.read_text()) if result.exists() and args.files else []
-    rows = {row["file"]: row for row in kept}
+    part = f"-{args.first}" if args.first else ""
+    name = f"text_ratio-{args.model if args.codec == 'auto' else args.codec}{part}.json"
+    result = ROOT / "benchmarks" / "results" / name
+    rows = {row["file"]: row for row in json.loads(result.read_text())} if result.exists() else {}
+    if args.summary:
+        print(summary(list(rows.values())))
+        return 0
     names = args.files or sorted((p.name for p in folder.iterdir()), key=lambda name: (name not in ENGLISH, name))
-    codec = text.TextCodec(registry.load(args.model), args.level) if args.keep else None
+    model = None if args.codec == "octets" else registry.load(args.model)
+    codec = text.TextCodec(model, args.level) if args.keep and model else None
+    digest = model.digest.hex()[:16] if model else "octets"
     for name in names:
-        data = (folder / name).read_bytes()
+        known = rows.get(name, {})
+        if not args.again and (known.get("model"), known.get("level")) == (digest, args.level):
+            continue
+        data = (folder / name).read_bytes()[: args.first]
         begin = time.perf_counter()
         archive = foretell.compress(data, level=args.level, model=args.model, codec=args.codec)
         seconds = time.perf_counter() - begin
-        row = {"file": name, "bytes": len(data), "archive_bytes": len(archive), "level": args.level}
+        row = {"file": name, "bytes": len(data), "archive_bytes": len(archive), "level": args.level, "model": digest}
         row["bits_per_byte"] = round(8 * len(archive) / len(data), 4)
-        if codec:
+        if codec and looks_like_text(data):
             row["lm_bits_per_byte"] = round(ideal_bits(codec, data) / len(data), 4)
         row["rivals"] = rivals(data)
         rows[name] = row
