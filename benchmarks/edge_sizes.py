@@ -22,7 +22,7 @@ from pathlib import Path
 
 RESULT = Path(__file__).resolve().parent / "results" / "edge_sizes.json"
 BLOCK = 1 << 20
-RANDOM_SIZES = (1, 100, 65_536, 1 << 20, 10 << 20)
+RANDOM_SIZES = (1, 100, 65_536, 1 << 20)
 
 
 def random_bytes(size: int) -> Iterator[bytes]:
