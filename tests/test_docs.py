@@ -16,9 +16,13 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("page", ["pack.md", "audio.md", "images.md", "video.md", "dependence.md", "networked.md"])
+@pytest.mark.parametrize(
+    "page", ["pack.md", "audio.md", "images.md", "video.md", "dependence.md", "networked.md", "large-models.md"]
+)
 def test_examples_of_a_page_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    if page == "large-models.md":
+        monkeypatch.setenv("FORETELL_CACHE", str(tmp_path / "cache"))
     blocks = re.findall(r"```python\n(.*?)```", (DOCS / page).read_text(), re.DOTALL)
     assert blocks
     for block in blocks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,9 +77,16 @@ def interleaved(matrix: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
     return np.ascontiguousarray(halves.transpose(0, 2, 1, 3).reshape(matrix.shape))
 
 
-def write_gguf(path: Path, kind: str, tensors: Tensors, quantisation: Any = F32) -> None:
+def write_gguf(
+    path: Path,
+    kind: str,
+    tensors: Tensors,
+    quantisation: Any = F32,
+    quantise: Callable[[NDArray[np.float32], Any], NDArray[Any]] = gguf.quantize,
+    config: DecoderConfig | None = None,
+) -> None:
     """A GGUF file; norms stay in float32."""
-    config = config_of(kind)
+    config = config or config_of(kind)
     writer = gguf.GGUFWriter(str(path), "llama" if kind == "llama" else "gemma3")
     writer.add_block_count(config.layers)
     writer.add_embedding_length(config.width)
@@ -112,7 +120,7 @@ def write_gguf(path: Path, kind: str, tensors: Tensors, quantisation: Any = F32)
         if value.ndim == 1 or quantisation == F32:
             writer.add_tensor(stored, value)
         else:
-            writer.add_tensor(stored, gguf.quantize(value, quantisation), raw_dtype=quantisation)
+            writer.add_tensor(stored, quantise(value, quantisation), raw_dtype=quantisation)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import gguf
 import numpy as np
 import pytest
-from models.model_files import F32, config_of, tensors_of, write_folder, write_gguf
+from models import superblocks
+from models.model_files import F32, config_of, interleaved, tensors_of, token_count, write_folder, write_gguf
 from models.tiny import feed, some_tokens
+from numpy.typing import NDArray
 
 from foretell.errors import ModelError
+from foretell.exact import samples
 from foretell.exact.reference import forward_reference
 from foretell.models.convert import convert, digest
 from foretell.models.decoder import from_arrays
@@ -70,6 +74,43 @@ def test_quantised_gguf_files_are_close(quantisation: TYPES, error: float, tmp_p
         assert np.abs(found - value).max() <= error * np.abs(value).max(), name
     decoder = from_arrays("m", source.config, convert(source), bytes(32))
     tokens = some_tokens(decoder, 12)
+    assert np.array_equal(feed(decoder, tokens), forward_reference(decoder, tokens))
+
+
+@pytest.mark.parametrize("quantisation", [TYPES.Q4_K, TYPES.Q6_K])
+def test_superblocks_are_read_as_they_are_described(quantisation: TYPES, tmp_path: Path) -> None:
+    small = {
+        "layers": 1,
+        "rope_bases": (10000.0,),
+        "windows": (0,),
+        "width": 256,
+        "feed_forward": 256,
+        "head_width": 64,
+    }
+    config = dataclasses.replace(config_of("llama"), **small)
+    make = superblocks.q4_k if quantisation == TYPES.Q4_K else superblocks.q6_k
+    packed: dict[bytes, NDArray[np.uint8]] = {}
+    tensors = {}
+    for index, (name, shape) in enumerate(samples.tensor_shapes(config, token_count("llama")).items()):
+        if len(shape) == 1:
+            tensors[name] = samples.floats(index, shape)
+            continue
+        raw, tensors[name] = make(shape[0], shape[1], 100 * index)
+        packed[tensors[name].tobytes()] = raw
+        if name.endswith(("query", "key")):
+            # Files have rotary pairs side by side, and rows are packed one by one.
+            heads = config.heads if name.endswith("query") else config.kv_heads
+            order = interleaved(np.arange(shape[0], dtype=np.float32)[:, None], heads)[:, 0].astype(int)
+            packed[interleaved(tensors[name], heads).tobytes()] = raw[order]
+    write_gguf(tmp_path / "m.gguf", "llama", tensors, quantisation, lambda value, _: packed[value.tobytes()], config)
+    source = read_gguf(tmp_path / "m.gguf")
+    assert source.config == config
+    for name, value in tensors.items():
+        found = source.tensor(name)
+        assert found is not None
+        assert np.array_equal(found, value), name
+    decoder = from_arrays("m", source.config, convert(source), bytes(32))
+    tokens = some_tokens(decoder, 6)
     assert np.array_equal(feed(decoder, tokens), forward_reference(decoder, tokens))
 
 

@@ -17,7 +17,7 @@ from foretell.codecs.base import (
     CODEC_NAMES,
     DEFAULT_LEVEL,
     DEFAULT_MODEL,
-    TEXT,
+    MODEL_CODECS,
     CodecChoice,
     EncodedFrame,
     Settings,
@@ -30,6 +30,7 @@ from foretell.codecs.select import (
     encode_sound_segment,
     find_picture_in,
     find_sound_in,
+    settle,
     wanted_for_picture,
 )
 from foretell.codecs.toolbox import Toolbox, octets_memory
@@ -75,6 +76,7 @@ def compress(
     verify: bool = False,
     samples: str = "",
     shape: str = "",
+    tokens: str = "",
 ) -> bytes:
     """Pack bytes into an archive.
 
@@ -85,15 +87,17 @@ def compress(
     level : int
         1 (fast, no language model) to 9 (smallest).
     model : str, optional
-        Language model for text: a registry name or a path; by default SmolLM2-135M.
-    codec : {"auto", "octets", "text", "audio", "stored"}
-        ``auto`` looks at the data and keeps what is smallest.
+        Model: a registry name or a path; by default SmolLM2-135M, for text.
+    codec : {"auto", "octets", "text", "image", "video", "audio", "bytes", "pixels", "stored"}
+        ``auto`` looks at the data and keeps what is smallest; with a model of bytes or of pictures it means that model.
     verify : bool
         Decode everything before returning.
     samples : str
         Layout of raw samples of sound without a header, such as ``s16le,2,44100``.
     shape : str
         Layout of a raw picture without a header, such as ``640x480x3``.
+    tokens : {"", "bytes", "numbers"}
+        Which tokens of a model of text stand for values from 0 to 255, with the codecs ``bytes`` and ``pixels``.
 
     Returns
     -------
@@ -114,7 +118,15 @@ def compress(
     """
     out = io.BytesIO()
     pack_stream(
-        io.BytesIO(data), out, level=level, model=model, codec=codec, verify=verify, samples=samples, shape=shape
+        io.BytesIO(data),
+        out,
+        level=level,
+        model=model,
+        codec=codec,
+        verify=verify,
+        samples=samples,
+        shape=shape,
+        tokens=tokens,
     )
     return out.getvalue()
 
@@ -129,6 +141,7 @@ def pack_stream(
     verify: bool = False,
     samples: str = "",
     shape: str = "",
+    tokens: str = "",
     threads: int = 0,
     name: str = "",
     size: int | None = None,
@@ -140,7 +153,7 @@ def pack_stream(
     ----------
     fin, fout : binary streams
         Where to read and write.
-    level, model, codec, verify, samples, shape
+    level, model, codec, verify, samples, shape, tokens
         As for :func:`compress`.
     threads : int
         Threads of this process from now on; 0 leaves the number as it is, at first one per core.
@@ -157,7 +170,7 @@ def pack_stream(
         Sizes, codecs and model.
     """
     use_threads(threads)
-    settings = Settings(level, codec, model or DEFAULT_MODEL, verify, samples, shape)
+    settings = settle(Settings(level, codec, model or DEFAULT_MODEL, verify, samples, shape, tokens))
     tools = Toolbox(level, settings.model)
     writer = RecordWriter(fout, level)
     summary = Summary(level=level)
@@ -271,7 +284,8 @@ def _encode_parts(
 
 def _segments_at_once(settings: Settings) -> int:
     """How many segments to encode together: one with a language model, which uses all cores itself."""
-    if settings.codec == "stored" or (settings.level > 1 and settings.codec != "octets"):
+    modelled = settings.level > 1 or settings.codec in ("text", "bytes", "pixels")
+    if settings.codec == "stored" or (modelled and settings.codec != "octets"):
         return 1
     return min(thread_count(), max(1, MOST_MEMORY // octets_memory(settings.level, SEGMENT_BYTES)))
 
@@ -282,7 +296,7 @@ def _write_segment(
     view = memoryview(segment)
     position = 0
     for frame in frames:
-        if frame.codec_id == TEXT and summary.model is None:
+        if frame.codec_id in MODEL_CODECS and summary.model is None:
             assert tools.model is not None
             writer.model(tools.model.digest)
             summary.model = tools.model.name

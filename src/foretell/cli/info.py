@@ -97,7 +97,7 @@ def _describe_pictures(file: BinaryIO, index: Index) -> dict[int, dict[str, Any]
 
     found = {}
     for entry in index.entries:
-        if CODEC_NAMES[entry.head.kind] in ("image", "video"):
+        if CODEC_NAMES[entry.head.kind] in ("image", "video", "pixels"):
             file.seek(entry.offset + entry.head.head_size)
             picture = describe(entry.head.kind, file.read(min(entry.head.coded, PEEK)), entry.head.size)
             if picture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foretell.cli.report import Progress, human_size, print_json
@@ -20,15 +21,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     info = actions.add_parser("info", help="describe a model")
     for action in (pull, info):
         action.add_argument("name", metavar="NAME", help="name in the list, hf:OWNER/NAME, a folder or a GGUF file")
+    convert = actions.add_parser("convert", help="turn a PyTorch file of weights into a folder that pull takes")
+    convert.add_argument("source", metavar="FILE", help="PyTorch state dict, such as bGPT's weights-audio.pth")
+    convert.add_argument("folder", metavar="FOLDER", help="where to write; config.json is written for bGPT only")
+    convert.add_argument("--heads", type=int, default=0, metavar="N", help="heads of bGPT (default: width / 64)")
     pull.add_argument("-q", "--quiet", action="store_true", help="no progress, only errors")
     for action in (listing, pull, info):
         action.add_argument("--json", action="store_true", help="one JSON object per model on standard output")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List, fetch or describe."""
+    """List, fetch, describe or convert."""
     from foretell.models import registry
 
+    if args.action == "convert":
+        from foretell.models.gpt.state_dicts import convert_state_dict
+
+        convert_state_dict(Path(args.source), Path(args.folder), args.heads)
+        return 0
     if args.action == "list":
         for model in registry.list_models():
             _show(model, args.json, short=True)

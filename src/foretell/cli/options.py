@@ -99,7 +99,7 @@ def add_packing(parser: argparse.ArgumentParser) -> None:
         help="take the input for a picture without a header, such as 640x480x3 or 512x512:u16le",
     )
     parser.add_argument(
-        "--model", metavar="NAME", default=None, help=f"language model for text (default: {DEFAULT_MODEL})"
+        "--model", metavar="NAME", default=None, help=f"model, by name or path (default: {DEFAULT_MODEL}, for text)"
     )
 
 

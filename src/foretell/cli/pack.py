@@ -22,6 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_files(parser, "files to compress")
     options.add_output(parser, f"FILE{SUFFIX}")
     options.add_packing(parser)
+    parser.add_argument(
+        "--tokens",
+        choices=("bytes", "numbers"),
+        default=None,
+        help="tokens of a model of text that stand for values, with --codec bytes or pixels",
+    )
     parser.add_argument("--verify", action="store_true", help="decode every frame before it is written")
     parser.add_argument(
         "--samples",
@@ -57,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
             verify=args.verify,
             samples=args.samples or "",
             shape=args.shape or "",
+            tokens=args.tokens or "",
             threads=args.threads,
             name=name,
             size=size,

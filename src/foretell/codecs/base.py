@@ -13,6 +13,8 @@ TEXT: Final = 3
 IMAGE: Final = 4
 VIDEO: Final = 5
 AUDIO: Final = 6
+BYTES: Final = 7
+PIXELS: Final = 8
 
 CODEC_NAMES: Final = {
     STORED: "stored",
@@ -22,10 +24,16 @@ CODEC_NAMES: Final = {
     IMAGE: "image",
     VIDEO: "video",
     AUDIO: "audio",
+    BYTES: "bytes",
+    PIXELS: "pixels",
 }
+MODEL_CODECS: Final = (TEXT, BYTES, PIXELS)
+"""Codecs that need the model that an archive names."""
 
-CodecChoice = Literal["auto", "octets", "text", "image", "video", "audio", "stored"]
-CODEC_CHOICES: Final[tuple[CodecChoice, ...]] = ("auto", "octets", "text", "image", "video", "audio", "stored")
+CodecChoice = Literal["auto", "octets", "text", "image", "video", "audio", "bytes", "pixels", "stored"]
+CODEC_CHOICES: Final[tuple[CodecChoice, ...]] = (
+    "auto", "octets", "text", "image", "video", "audio", "bytes", "pixels", "stored",
+)  # fmt: skip
 
 DEFAULT_LEVEL: Final = 6
 DEFAULT_MODEL: Final = "smollm2-135m"
@@ -63,16 +71,18 @@ class Settings:
     ----------
     level : int
         1 (fast, no language model) to 9 (smallest).
-    codec : {"auto", "octets", "text", "image", "video", "audio", "stored"}
-        ``auto`` looks at the data and keeps what is smallest.
+    codec : {"auto", "octets", "text", "image", "video", "audio", "bytes", "pixels", "stored"}
+        ``auto`` looks at the data and keeps what is smallest; with a model of bytes or of pictures it means that model.
     model : str
-        Registry name or path of the language model for text.
+        Registry name or path of the model.
     verify : bool
         Decode each frame before it is written.
     samples : str
         Layout of raw samples of sound without a header, such as ``s16le,2,44100``.
     shape : str
         Layout of a raw picture without a header, such as ``640x480x3``.
+    tokens : {"", "bytes", "numbers"}
+        Which tokens of a model of text stand for values from 0 to 255, with the codecs ``bytes`` and ``pixels``.
     """
 
     level: int = DEFAULT_LEVEL
@@ -81,6 +91,7 @@ class Settings:
     verify: bool = False
     samples: str = ""
     shape: str = ""
+    tokens: str = ""
 
     def __post_init__(self) -> None:
         if not 1 <= self.level <= 9:

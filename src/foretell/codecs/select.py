@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from foretell.codecs.base import IMAGE, OCTETS, REPEAT, STORED, TEXT, VIDEO, EncodedFrame, Settings
+from foretell.codecs.base import BYTES, IMAGE, OCTETS, PIXELS, REPEAT, STORED, TEXT, VIDEO, EncodedFrame, Settings
 from foretell.codecs.detect import text_ranges
 from foretell.codecs.repeat import split_runs
-from foretell.codecs.toolbox import Toolbox, new_audio_codec, new_image_codec, new_video_codec, telling
+from foretell.codecs.toolbox import (
+    Toolbox,
+    new_audio_codec,
+    new_image_codec,
+    new_video_codec,
+    purpose_of,
+    telling,
+)
 from foretell.errors import VerificationError
 
 if TYPE_CHECKING:
     from foretell.codecs.audio.containers import Sound
+    from foretell.codecs.bytes import BytesCodec
     from foretell.codecs.image.containers import Part, PartLayout
+    from foretell.codecs.pixels.codec import PixelsCodec
 
 SEGMENT_BYTES = 1 << 22
 """Raw bytes that are looked at together, and the most that share the adaptive model of one frame."""
@@ -94,7 +104,7 @@ def encode_sound_segment(
 
 def find_picture_in(head: bytes, settings: Settings) -> list[Part]:
     """Parts of a stream that is a picture, from its first segment; none if it is not."""
-    if settings.codec not in ("auto", "image", "video"):
+    if settings.codec not in ("auto", "image", "video", "pixels"):
         return []
     from foretell.codecs.image.containers import bands, parts_of
     from foretell.codecs.image.shapes import parse_shape
@@ -104,7 +114,7 @@ def find_picture_in(head: bytes, settings: Settings) -> list[Part]:
 
 def wanted_for_picture(head: bytes, settings: Settings) -> int:
     """Bytes that :func:`find_picture_in` wants beyond a first segment."""
-    if settings.codec not in ("auto", "image", "video") or settings.shape:
+    if settings.codec not in ("auto", "image", "video", "pixels") or settings.shape:
         return 0
     from foretell.codecs.image.containers import wants
 
@@ -115,7 +125,10 @@ def encode_picture_segment(
     data: bytes, layout: PartLayout, settings: Settings, tools: Toolbox, progress: Progress | None = None
 ) -> list[EncodedFrame]:
     """As :func:`encode_segment`, for bytes that make up a picture as ``layout`` says."""
-    payload, codec_id = _encode_picture(data, layout, progress)
+    if settings.codec == "pixels":
+        payload, codec_id = _encode_pixels(data, layout, settings, tools, progress)
+    else:
+        payload, codec_id = _encode_picture(data, layout, progress)
     if payload is None:
         log.info("this file's picture cannot be coded as such; it is kept as other bytes")
     if payload is None or len(payload) >= len(data):
@@ -142,6 +155,27 @@ def _encode_picture(data: bytes, layout: PartLayout, progress: Progress | None) 
     return image.encode(data, layout), IMAGE
 
 
+def _encode_pixels(
+    data: bytes, layout: PartLayout, settings: Settings, tools: Toolbox, progress: Progress | None
+) -> tuple[bytes | None, int]:
+    """A picture by the model, or where its samples are not the model's kind by the image codec."""
+    codec = cast("PixelsCodec", tools.codec(PIXELS))
+    with telling(codec, progress):
+        payload = codec.encode(data, layout, settings.tokens)
+    if payload is not None:
+        return payload, PIXELS
+    log.warning("the model cannot code this kind of picture; it is coded without")
+    return _encode_picture(data, layout, progress)
+
+
+def settle(settings: Settings) -> Settings:
+    """Settings without ``auto`` where the model decides: one of bytes or of pictures codes what it is for."""
+    if settings.codec != "auto":
+        return settings
+    purpose = purpose_of(settings.model)
+    return settings if purpose == "text" else replace(settings, codec="bytes" if purpose == "bytes" else "pixels")
+
+
 def _stored(data: bytes) -> EncodedFrame:
     return EncodedFrame(len(data), STORED, data)
 
@@ -161,9 +195,11 @@ def _encode(data: bytes, settings: Settings, tools: Toolbox, progress: Progress 
     """Frames of bytes that are no run: text, octets or stored."""
     if settings.codec == "text":
         return _encode_text(data, tools, progress)
+    if settings.codec == "bytes":
+        return _encode_bytes(data, settings, tools, progress)
     octets = _code([data], OCTETS, tools)
     if (
-        settings.codec in ("octets", "image", "video", "audio")
+        settings.codec in ("octets", "image", "video", "audio", "pixels")
         or settings.level == 1
         or _cost(octets) <= MODEL_COST + FRAME_COST
     ):
@@ -189,6 +225,15 @@ def _encode_text(data: bytes, tools: Toolbox, progress: Progress | None) -> list
     pieces = [data[start : start + codec.frame_bytes] for start in range(0, len(data), codec.frame_bytes)]
     with telling(codec, progress):
         return _code(pieces, TEXT, tools)
+
+
+def _encode_bytes(data: bytes, settings: Settings, tools: Toolbox, progress: Progress | None) -> list[EncodedFrame]:
+    """Frames of bytes by the model."""
+    codec = cast("BytesCodec", tools.codec(BYTES))
+    codec.choose_tokens(settings.tokens)
+    pieces = [data[start : start + codec.frame_bytes] for start in range(0, len(data), codec.frame_bytes)]
+    with telling(codec, progress):
+        return _code(pieces, BYTES, tools)
 
 
 def _code(pieces: Sequence[bytes], codec_id: int, tools: Toolbox) -> list[EncodedFrame]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,6 @@ from foretell.errors import ModelError
 from foretell.exact import CONTRACT
 from foretell.exact.product import BLOCK, pack
 from foretell.exact.transform import block_size, quantise_weights, rotate_weights
-from foretell.models.config import DecoderConfig
 from foretell.models.layers import Weights
 from foretell.models.source import ModelSource
 
@@ -39,7 +38,7 @@ def convert(source: ModelSource, progress: Callable[[float], None] | None = None
     table = _require(source, "embedding")
     head = source.tensor("head")
     known = np.where(rows < 0, config.start, rows)
-    arrays["embedding"], arrays["embedding_scale"] = _embedding(table[known], config.embedding_scale)
+    arrays["embedding"], arrays["embedding_scale"] = embedding_rows(table[known], config.embedding_scale)
     output = (table if head is None else head)[known]
     output[rows < 0] = 0
     arrays["head"], arrays["head_scale"] = packed_matrix(output, block_size(config.width))
@@ -50,7 +49,15 @@ def convert(source: ModelSource, progress: Callable[[float], None] | None = None
     return arrays
 
 
-def digest(config: DecoderConfig, arrays: Arrays) -> bytes:
+class Described(Protocol):
+    """Sizes of a model of any kind."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        ...
+
+
+def digest(config: Described, arrays: Arrays) -> bytes:
     """SHA-256 of what decoding depends on: contract, sizes, weights and what each row spells."""
     total = hashlib.sha256(json.dumps([CONTRACT, config.as_dict()], sort_keys=True).encode())
     for name in sorted(set(arrays) - {"tokenizer"}):
@@ -84,7 +91,8 @@ def rotated_values(value: NDArray[np.float32], block: int) -> NDArray[np.float32
     return np.ascontiguousarray(rotated.reshape(-1, value.shape[1], block).transpose(0, 2, 1).reshape(value.shape))
 
 
-def _embedding(table: NDArray[np.float32], factor: float) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+def embedding_rows(table: NDArray[np.float32], factor: float) -> tuple[NDArray[np.int16], NDArray[np.float32]]:
+    """Rows of an embedding, times a factor, as integers of 16 bits and the scale of each row."""
     scaled = table * np.float32(factor)
     scales = (np.abs(scaled).max(axis=1) / np.float32(EMBEDDING_LIMIT)).astype(np.float32)
     safe = np.where(scales > 0, scales, np.float32(1))

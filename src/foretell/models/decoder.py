@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,8 @@ class Decoder:
     digest : bytes
         SHA-256 of the exact weights and of what the rows spell; identifies the model in archives.
     """
+
+    purpose: ClassVar[str] = "text"
 
     name: str
     config: DecoderConfig
@@ -170,7 +172,7 @@ class Decoder:
         taps = self.new_taps((), 0) if taps is None else taps
         hidden = np.empty((count, config.width), np.float32)
         integers, scales = np.empty((count, config.width), np.int16), np.empty(count, np.float32)
-        parts = _cut_by_stream(streams, threads)
+        parts = cut_by_stream(streams, threads)
         run_all(_embed, [(tokens, self.embedding, self.embedding_scale, a, b, hidden) for a, b in parts])
         turns = (self.cosines, self.sines)
         fixed = (self.weights, self.shape, self.windows, self.tables, *turns, rows)
@@ -222,7 +224,7 @@ class Decoder:
         return out
 
 
-def _cut_by_stream(streams: NDArray[np.int32], parts: int) -> list[tuple[int, int]]:
+def cut_by_stream(streams: NDArray[np.int32], parts: int) -> list[tuple[int, int]]:
     """Cut rows into at most ``parts`` ranges that share no stream."""
     starts = np.flatnonzero(np.diff(streams, prepend=-1))
     bounds = [0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,10 @@ from foretell.errors import ModelError
 from foretell.models.config import DecoderConfig
 from foretell.models.source import ModelSource
 from foretell.models.vocabulary import Vocabulary, byte_level_alphabet
+
+if TYPE_CHECKING:
+    from foretell.models.gpt.model import GptSource
+    from foretell.models.gpt.patches import PatchesSource
 
 _LLAMA = {
     "attention_norm": "input_layernorm", "query": "self_attn.q_proj", "key": "self_attn.k_proj",
@@ -26,6 +30,8 @@ _GEMMA = _LLAMA | {
 _TOP = {"embedding": "model.embed_tokens", "head": "lm_head", "final_norm": "model.norm"}
 _TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
 _LARGEST_HEADER = 1 << 26
+MODEL_TYPES = ("gpt2", "imagegpt", "bgpt")
+"""Model types that :mod:`foretell.models.gpt` reads."""
 
 
 def fetch_repository(name: str) -> Path:
@@ -43,20 +49,25 @@ def fetch_repository(name: str) -> Path:
         ) from error
 
 
-def read_folder(folder: Path) -> ModelSource:
-    """Open a folder that holds config.json, tokenizer.json and safetensors files.
+def read_folder(folder: Path) -> ModelSource | GptSource | PatchesSource:
+    """Open a folder that holds config.json, safetensors files and, for models of text, tokenizer.json.
 
     Raises
     ------
     ModelError
         If a file is missing, or the architecture is not supported.
     """
-    settings = _json(folder / "config.json")
+    settings = read_json(folder / "config.json")
     kind = settings.get("model_type")
+    if kind in MODEL_TYPES:
+        from foretell.models.gpt.files import read_gpt
+
+        return read_gpt(folder, settings)
     if kind not in ("llama", "gemma3_text"):
-        raise ModelError(f"{folder}: model type {kind!r} is not supported (llama and gemma3_text are)")
+        known = ", ".join(("llama", "gemma3_text", *MODEL_TYPES))
+        raise ModelError(f"{folder}: model type {kind!r} is not supported; known are {known}")
     config = _config(settings, folder)
-    tensors = _Tensors(folder)
+    tensors = FolderTensors(folder)
     names = _LLAMA if kind == "llama" else _GEMMA
 
     def tensor(name: str) -> NDArray[np.float32] | None:
@@ -69,10 +80,11 @@ def read_folder(folder: Path) -> ModelSource:
             values = values + np.float32(1)
         return values
 
-    return ModelSource(config, tensor, _vocabulary(_json(folder / "tokenizer.json"), folder))
+    return ModelSource(config, tensor, read_vocabulary(read_json(folder / "tokenizer.json"), folder))
 
 
-def _json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """Object of a JSON file."""
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -122,7 +134,7 @@ def _config(settings: dict[str, Any], folder: Path) -> DecoderConfig:
     )
 
 
-class _Tensors:
+class FolderTensors:
     """Tensors of all safetensors files of a folder, mapped, as float32 (NumPy has no bfloat16 of its own)."""
 
     def __init__(self, folder: Path) -> None:
@@ -143,7 +155,11 @@ class _Tensors:
                 if name != "__metadata__":
                     self._places[name] = (file, 8 + size, entry)
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._places
+
     def get(self, name: str) -> NDArray[np.float32] | None:
+        """Tensor of a name, None if there is none."""
         if name not in self._places:
             return None
         file, origin, entry = self._places[name]
@@ -157,7 +173,7 @@ class _Tensors:
         return np.array(raw, np.float32)
 
 
-def _vocabulary(specification: dict[str, Any], folder: Path) -> Vocabulary:
+def read_vocabulary(specification: dict[str, Any], folder: Path) -> Vocabulary:
     """Vocabulary of a tokenizer.json; added tokens become specials, so that text that spells one stays text."""
     model = specification["model"]
     if model.get("type") != "BPE":

