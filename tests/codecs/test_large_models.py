@@ -263,10 +263,9 @@ def test_a_frame_of_another_kind_than_the_model_is_refused(folder: Path) -> None
     digest = load(folder, "image").digest
     other = load(folder, "bytes").digest
     assert archive.count(digest) == 1
-    start = archive.index(digest) - 2
-    note = bytearray(archive[start : start + 34])
-    note[2:] = other
-    forged = archive[:start] + bytes(note) + check_16(bytes(note)) + archive[start + 36 :]
+    start = archive.index(digest)
+    note = archive[start - 3 : start] + other
+    forged = archive[: start - 3] + note + check_16(note) + archive[start + 34 :]
     with pytest.raises(ForetellError, match="model of bytes"):
         foretell.decompress(forged)
 
