@@ -89,6 +89,20 @@ def test_the_norm_with_a_mean_is_bit_equal_to_the_oracle_and_close_to_floats() -
     assert np.abs(out - exact).max() < 1e-3
 
 
+def test_sums_of_floats_in_the_norm_would_depend_on_their_order() -> None:
+    x, ones = samples.floats(1, (576,), 4), np.ones(576, np.float32)
+    exact, loose = set(), set()
+    for seed in range(8):
+        order = np.argsort(samples.integers(seed, 0, 2**40, (576,)), kind="stable")
+        out = np.empty_like(x)
+        layer_norm(x[order], ones, np.zeros(576, np.float32), 1e-5, out)
+        exact.add(out[np.argsort(order)].tobytes())
+        mean = np.add.accumulate(x[order], dtype=np.float32)[-1] / np.float32(576)
+        loose.add((x - mean).tobytes())
+    assert len(exact) == 1
+    assert len(loose) > 1
+
+
 def cross_entropy(frequencies: NDArray[np.int32], targets: NDArray[np.int32]) -> float:
     total = frequencies.sum(1, dtype=np.int64)
     return float(-np.log(frequencies[np.arange(targets.size), targets] / total).mean())

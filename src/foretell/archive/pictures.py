@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from foretell.archive.index import Entry
 from foretell.archive.seek import ArchiveFile
-from foretell.codecs.base import IMAGE, VIDEO
+from foretell.codecs.base import IMAGE, PIXELS, VIDEO
 from foretell.codecs.image.arrays import to_anymap
 from foretell.codecs.image.codec import PNG, take_layout
 from foretell.codecs.image.describe import PEEK
 from foretell.codecs.image.raster import Layout, pixels_of
+from foretell.codecs.pixels.codec import raster_of
 from foretell.codecs.video.codec import take_layout as take_video_layout
 from foretell.errors import ForetellError
 
@@ -32,6 +33,8 @@ def cut_rows(archive: ArchiveFile, start: int, end: int | None) -> Iterator[byte
     """
     bands: list[tuple[Entry, Layout]] = []
     for entry in archive.index.entries:
+        if entry.head.kind == PIXELS:
+            bands.append((entry, raster_of(_payload_start(archive, entry))))
         if entry.head.kind == IMAGE:
             payload = _payload_start(archive, entry)
             if payload[:1] == bytes([PNG]):

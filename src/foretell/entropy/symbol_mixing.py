@@ -25,9 +25,11 @@ BUCKETS: Final = 13
 """Steps of the first table's logistic value, by which the first mixer chooses its weights."""
 SYMBOL_BYTES: Final = 8 * MOST_BITS
 """Most bytes that coding one symbol can write."""
-_FIRST_CONTEXT_WEIGHT = 11000
-_FIRST_TABLE_WEIGHTS = (65536, 13000)
-_RATE: Final = 10
+_FIRST_CONTEXT_WEIGHT = 8000
+_FIRST_TABLE_WEIGHTS = (50000, 13000)
+_RATE: Final = 20
+_EARLY: Final = 1 << 19
+_SETTLING: Final = 1 << 11
 _LIMIT: Final = 255
 _REFINE_SHIFT: Final = 6
 CONFIDENCE = np.array([0] + [512 * n // (2 * n + 3) for n in range(1, 1024)], np.int16)
@@ -37,7 +39,7 @@ CONFIDENCE = np.array([0] + [512 * n // (2 * n + 3) for n in range(1, 1024)], np
 class SymbolMixer(NamedTuple):
     """Memory of the coder of one kind of symbol."""
 
-    sizes: NDArray[np.int64]  # tables, contexts, bits
+    sizes: NDArray[np.int64]  # tables, contexts, bits, symbols coded so far
     cells: NDArray[np.uint32]  # (contexts, 2**k): probability and count, hashed
     first: NDArray[np.int32]  # (bits x BUCKETS, inputs): weights of the first mixer
     second: NDArray[np.int32]  # (2**bits, inputs): weights of the second
@@ -56,7 +58,7 @@ def new_symbol_mixer(tables: int, contexts: int, bits: int, symbols: int) -> Sym
     row[tables : tables + contexts] = _FIRST_CONTEXT_WEIGHT
     size = 1 << max(12, min((symbols * bits).bit_length(), 20))
     return SymbolMixer(
-        np.array([tables, contexts, bits], np.int64),
+        np.array([tables, contexts, bits, 0], np.int64),
         np.zeros((contexts, size), np.uint32),
         np.tile(row, bits * BUCKETS),
         np.tile(row, 1 << bits),
@@ -121,6 +123,8 @@ def _code(
     """Code ``symbol`` or decode one; it is known to lie in least ... most."""
     count, bits = mixer.sizes[1], mixer.sizes[2]
     size = mixer.inputs.size
+    rate = _RATE + _EARLY // (mixer.sizes[3] + _SETTLING)
+    mixer.sizes[3] += 1
     low, width, node = np.int64(0), np.int64(1) << bits, np.int64(1)
     for depth in range(bits):
         half = width >> 1
@@ -141,8 +145,8 @@ def _code(
             else:
                 bit = np.int64(symbol >= middle)
                 encode_bit(coder, data, bit, p)
-            train(mixer.first, row, mixer.inputs, (bit << 16) - np.int64(squash(x_first)), _RATE)
-            train(mixer.second, node * size, mixer.inputs, (bit << 16) - np.int64(squash(x_second)), _RATE)
+            train(mixer.first, row, mixer.inputs, (bit << 16) - np.int64(squash(x_first)), rate)
+            train(mixer.second, node * size, mixer.inputs, (bit << 16) - np.int64(squash(x_second)), rate)
             refine_update(mixer.refiner, mixer.used[0], bit, _REFINE_SHIFT)
             for k in range(count):
                 slot = mixer.slots[k]

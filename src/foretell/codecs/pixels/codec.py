@@ -29,7 +29,7 @@ from foretell.codecs.symbol_maps import TOKEN_CHOICES, spell, symbol_rows
 from foretell.compilation import announce
 from foretell.entropy.binary import POSITION, TAIL_BYTES, finish, new_decoder, new_encoder
 from foretell.entropy.symbol_mixing import new_symbol_mixer
-from foretell.errors import CorruptArchiveError, ModelError
+from foretell.errors import CorruptArchiveError, ForetellError, ModelError
 from foretell.models.gpt.model import Gpt
 from foretell.models.gpt.patches import PatchesModel
 from foretell.models.registry import Model
@@ -216,6 +216,19 @@ def read_head(payload: bytes) -> tuple[int, Layout, int, int]:
     layout, position = take_layout(payload, 1)
     lanes, position = _take_lanes(payload, position)
     return payload[0] & ~_MIRRORED, layout, lanes, position
+
+
+def raster_of(payload: bytes) -> Layout:
+    """Layout of the raster in a payload, of which the first bytes are enough.
+
+    Raises
+    ------
+    ForetellError
+        If it is of a PNG file.
+    """
+    if payload[:1] and payload[0] & _PNG:
+        raise ForetellError("is a PNG file, which decodes only as a whole", "unpack it and cut the picture")
+    return read_head(payload)[1]
 
 
 def describe(payload: bytes) -> dict[str, object]:
