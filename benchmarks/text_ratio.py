@@ -162,6 +162,17 @@ def summary(rows: list[dict[str, object]]) -> str:
     return "\n".join(lines)
 
 
+def against_default(rows: list[dict[str, object]], default: Path) -> str:
+    """Sizes relative to those of the default model, where both have packed the same bytes."""
+    known = {row["file"]: row for row in json.loads(default.read_text())} if default.exists() else {}
+    pairs = [(row, known[row["file"]]) for row in rows if row["file"] in known]
+    ratios = {str(row["file"]): row["archive_bytes"] / other["archive_bytes"] for row, other in pairs}  # type: ignore[operator]
+    if not ratios:
+        return ""
+    each = ", ".join(f"{name} {ratio:.4f}" for name, ratio in ratios.items())
+    return f"to the default model: {describe_ratios(ratios, {name: name for name in ratios})}\n  {each}"
+
+
 def gains(rows: list[dict[str, object]]) -> list[str]:
     """What mixing saves over the language model alone, by class of data."""
     classes: dict[str, list[tuple[float, float]]] = {}
@@ -198,8 +209,11 @@ def main() -> int:
     name = f"text_ratio-{args.model if args.codec == 'auto' else args.codec}{part}.json"
     result = ROOT / "benchmarks" / "results" / name
     rows = {row["file"]: row for row in json.loads(result.read_text())} if result.exists() else {}
+    default = result.with_name(f"text_ratio-smollm2-135m{part}.json")
     if args.summary:
         print(summary(list(rows.values())))
+        if result != default:
+            print(against_default(list(rows.values()), default))
         return 0
     names = args.files or sorted((p.name for p in folder.iterdir()), key=lambda name: (name not in ENGLISH, name))
     model = None if args.codec == "octets" else registry.load(args.model)
@@ -227,6 +241,8 @@ def main() -> int:
         )
         result.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
     print(summary(list(rows.values())))
+    if result != default:
+        print(against_default(list(rows.values()), default))
     return 0
 
 
