@@ -63,14 +63,36 @@ def test_calls_at_the_same_time_do_not_wait_for_each_other() -> None:
     assert found == [[24 * (index + 1) for index in range(50)]] * 6
 
 
-def test_on_a_busy_machine_calls_use_one_thread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def _two_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     set_thread_count(2)
     monkeypatch.setattr(meeting.os, "cpu_count", lambda: 2)
-    monkeypatch.setattr(meeting, "_MOST_OFFERS", -1)
-    assert _sums(3) == [24, 48, 72]
+
+
+def test_while_others_have_the_processors_calls_use_one_thread_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    _two_threads(monkeypatch)
+    monkeypatch.setattr(meeting.time, "thread_time", lambda: 0.0)
+    for _ in range(meeting._CALLS_JUDGED):
+        assert meeting._team.calls_alone == 0
+        assert _sums(3) == [24, 48, 72]
     assert meeting._team.calls_alone == meeting._CALLS_ALONE
     assert _sums(3) == [24, 48, 72]
     assert meeting._team.calls_alone == meeting._CALLS_ALONE - 1
+
+
+def test_threads_that_always_had_a_processor_go_on_helping(monkeypatch: pytest.MonkeyPatch) -> None:
+    _two_threads(monkeypatch)
+    monkeypatch.setattr(meeting.time, "thread_time", meeting.time.perf_counter)
+    for _ in range(3 * meeting._CALLS_JUDGED):
+        _sums(300)
+    assert meeting._team.calls_alone == 0
+
+
+@pytest.mark.parametrize(("lost", "alone"), [(0.0, 0), (0.2, 0), (0.3, meeting._CALLS_ALONE)])
+def test_time_without_a_processor_decides(lost: float, alone: int) -> None:
+    team = meeting._Team()
+    for index in range(meeting._CALLS_JUDGED):
+        team.judge(0.02, 0.02 * (1 - 2 * lost * (index % 2)))
+    assert team.calls_alone == alone
 
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 7])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,19 +25,22 @@ from foretell.exact.threads import thread_count
 _YIELD = "SwitchToThread" if os.name == "nt" else "sched_yield"
 _PATIENCE = 2000
 """Looks at the counter before a waiting thread offers its processor to others."""
-_MOST_OFFERS = 500
+_CALLS_JUDGED = 8
+_MOST_LOST = 0.25
+"""Share of the threads' time without a processor, over the calls judged, from which on it pays to do without help."""
 _CALLS_ALONE = 200
-"""After a call in which threads had to offer their processors that often, so many calls use one thread each."""
+"""So many calls use one thread each before help is tried again."""
 
 
 class _Team:
-    """The threads that help the caller's."""
+    """The threads that help the caller's, and how much of their time other programs have taken of late."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.pool: ThreadPoolExecutor | None = None
         self.size = 0
         self.calls_alone = 0
+        self.times: list[tuple[float, float]] = []
 
     def helpers(self, count: int) -> ThreadPoolExecutor:
         """A pool of at least ``count`` threads."""
@@ -44,8 +48,29 @@ class _Team:
             self.pool, self.size = ThreadPoolExecutor(count, "foretell-team"), count
         return self.pool
 
+    def judge(self, passed: float, computed: float) -> None:
+        """Note how long the threads of a call took together, and for how long they had a processor.
+
+        A thread that waits for another keeps looking, which counts as computing, so what is missing was
+        taken by other programs.
+        """
+        self.times.append((passed, computed))
+        if len(self.times) < _CALLS_JUDGED:
+            return
+        whole, had = (sum(column) for column in zip(*self.times, strict=True))
+        self.times = []
+        if had < (1 - _MOST_LOST) * whole:
+            self.calls_alone = _CALLS_ALONE
+
 
 _team = _Team()
+
+
+def _timed(function: Callable[..., Any], arguments: tuple[Any, ...]) -> tuple[float, float]:
+    """Call a function; return the seconds that passed and those for which this thread had a processor."""
+    began, had = time.perf_counter(), time.thread_time()
+    function(*arguments)
+    return time.perf_counter() - began, time.thread_time() - had
 
 
 @intrinsic
@@ -87,7 +112,7 @@ def _offer_processor(_context):  # type: ignore[no-untyped-def]
 def meet(counter: NDArray[np.int64], parts: int) -> None:
     """Wait until all ``parts`` threads have come here; what they wrote before is seen after.
 
-    ``counter`` is two int64, 0 at first, that all of them share: arrivals, and offers of a processor.
+    ``counter`` is one int64, 0 at first, that all of them share: arrivals.
     """
     if parts == 1:
         return
@@ -97,7 +122,6 @@ def meet(counter: NDArray[np.int64], parts: int) -> None:
     while _look(address) < goal:  # type: ignore[call-arg, unused-ignore]
         looks += 1
         if looks > _PATIENCE:
-            _arrive(address + 8)  # type: ignore[call-arg, unused-ignore]
             _offer_processor()  # type: ignore[call-arg, unused-ignore]
 
 
@@ -112,10 +136,10 @@ def run_together(function: Callable[..., Any], *arguments: Any) -> None:
     """Call ``function(*arguments, part, parts, counter)`` in as many threads as may be used, at the same time.
 
     ``function`` is compiled, releases the interpreter lock and calls :func:`meet` equally often in each
-    part. One thread does it all while another call is under way, and for a while after a call whose
-    threads had to wait for processors that other programs use.
+    part. One thread does it all while another call is under way, and for a while after calls in which
+    other programs had the processors.
     """
-    counter = np.zeros(2, np.int64)
+    counter = np.zeros(1, np.int64)
     parts = min(thread_count(), os.cpu_count() or 1)
     if parts == 1 or not _team.lock.acquire(blocking=False):
         function(*arguments, 0, 1, counter)
@@ -126,11 +150,9 @@ def run_together(function: Callable[..., Any], *arguments: Any) -> None:
             function(*arguments, 0, 1, counter)
             return
         pool = _team.helpers(parts - 1)
-        waiting = [pool.submit(function, *arguments, part, parts, counter) for part in range(1, parts)]
-        function(*arguments, 0, parts, counter)
-        for future in waiting:
-            future.result()
-        if counter[1] > _MOST_OFFERS:
-            _team.calls_alone = _CALLS_ALONE
+        calls = [(*arguments, part, parts, counter) for part in range(parts)]
+        waiting = [pool.submit(_timed, function, call) for call in calls[1:]]
+        times = [_timed(function, calls[0]), *(future.result() for future in waiting)]
+        _team.judge(*(sum(column) for column in zip(*times, strict=True)))
     finally:
         _team.lock.release()
