@@ -3,7 +3,8 @@
 Numba keeps machine code on disk for as long as the file of a function is unchanged, and does not notice
 when something that the function calls has changed in another file. Mixed code would write archives that
 nobody can read, so the machine code of a module lies in a folder named after a hash of the sources of that
-module and of every module of foretell that it reaches by imports.
+module and of every module of foretell that it reaches by imports, and of the product kernel in use (the processor's
+name and extensions are part of Numba's own keys).
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import Any, TypeVar
 
 from numba import config, njit
 from platformdirs import user_cache_path
+
+from foretell.processor import kernel
 
 log = logging.getLogger(__name__)
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -42,7 +45,7 @@ def cache_folder(module: str) -> Path | None:
     files = _reached(module)
     if not files:
         return None
-    total = hashlib.sha256(Path(__file__).read_bytes())
+    total = hashlib.sha256(Path(__file__).read_bytes() + kernel().encode())
     for file in files:
         total.update(file.relative_to(ROOT).as_posix().encode() + b"\0" + file.read_bytes())
     chosen = os.environ.get("NUMBA_CACHE_DIR")

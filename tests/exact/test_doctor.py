@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from foretell.exact import doctor
+from foretell.processor import kernel
 
 
 @pytest.fixture(scope="module")
@@ -21,11 +22,11 @@ def test_this_machine_keeps_the_contract(report: doctor.DoctorReport) -> None:
 
 def test_the_report_names_kernels_speeds_and_versions(report: doctor.DoctorReport) -> None:
     text = "\n".join(report.lines())
-    for word in ("numba", "blas", "Gop/s (in use)", "threads", "processor", "versions", "all checks passed"):
+    for word in ("pairs", "blas", "Gop/s (in use)", "threads", "processor", "versions", "all checks passed"):
         assert word in text
     values = report.as_dict()
     assert values["ok"] is True
-    assert values["kernel"] == "numba"
+    assert values["kernel"] == kernel()
     assert values["remedy"] == ""
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from foretell.compilation import compiled
 from foretell.exact import arithmetic, reference
 from foretell.exact.attention import attention_weights
-from foretell.exact.head import frequencies_of
+from foretell.exact.head import frequencies_of, refine
 from foretell.exact.product import pack, product, unpack
 from foretell.exact.rotary import inverse_frequencies, rotary_table
 from foretell.exact.samples import floats, integers, splitmix64
@@ -74,10 +74,10 @@ def test_powers_and_gates_are_accurate() -> None:
 
 
 @few
-@given(seeds, st.integers(1, 14), st.integers(1, 5), st.integers(1, 90))
-def test_products(seed: int, rows: int, blocks: int, pairs: int) -> None:
-    left = integers(seed, -127, 127, (rows, 2 * pairs)).astype(np.int16)
-    matrix = integers(seed + 1, -63, 63, (16 * blocks, 2 * pairs)).astype(np.int8)
+@given(seeds, st.integers(1, 70), st.integers(1, 20), st.integers(1, 14))
+def test_products(seed: int, rows: int, blocks: int, parts: int) -> None:
+    left = integers(seed, -127, 127, (rows, 16 * parts)).astype(np.int8)
+    matrix = integers(seed + 1, -63, 63, (16 * blocks, 16 * parts)).astype(np.int8)
     out = np.empty((rows, 16 * blocks), np.int32)
     product(left, pack(matrix), out)
     assert np.array_equal(out, reference.product(left, matrix))
@@ -95,7 +95,7 @@ def test_rotation_norm_and_rounding(seed: int, width: int, spread: int) -> None:
     normed = np.empty_like(x)
     rms_norm(x, weight, 1e-5, normed)
     assert same(normed, reference.rms_norm(x, weight, 1e-5))
-    whole = np.empty(width, np.int16)
+    whole = np.empty(width, np.int8)
     scale = np.float32(quantise(x, whole))
     expected, expected_scale = reference.quantise(x)
     assert np.array_equal(whole, expected)
@@ -104,7 +104,7 @@ def test_rotation_norm_and_rounding(seed: int, width: int, spread: int) -> None:
 
 
 def test_rows_of_zeros() -> None:
-    x, out, whole = np.zeros(64, np.float32), np.empty(64, np.float32), np.empty(64, np.int16)
+    x, out, whole = np.zeros(64, np.float32), np.empty(64, np.float32), np.empty(64, np.int8)
     rms_norm(x, np.ones(64, np.float32), 1e-5, out)
     assert not out.any()
     assert quantise(x, whole) == 0
@@ -126,19 +126,21 @@ def test_attention_weights(seed: int, slots: int, hidden: int, masked: bool) -> 
     visible = integers(seed + 3, 0, 1, (min(hidden, slots) if masked else 0,)).astype(np.bool_)
     visible[-1:] = True
     scale = np.float32(floats(seed + 4, (1,))[0] * np.float32(0.01))
-    out = np.empty(slots, np.int16)
-    found = attention_weights(sums, scale, keys, values, visible, np.empty(slots, np.float32), out)
+    upper, lower = np.empty((2, slots), np.int8)
+    found = attention_weights(sums, scale, keys, values, visible, np.empty(slots, np.float32), upper, lower)
+    out = 256 * upper.astype(np.int64) + lower
     expected, expected_scale = reference.attention_weights(sums, scale, keys, values, visible)
     assert np.array_equal(out, expected)
     assert np.float32(found) == expected_scale
     assert not out[slots - visible.size :][~visible].any()
-    assert int(out.astype(np.int64).sum()) * 127 < 2**24
+    assert int(out.sum()) * 127 < 2**24
 
 
 def test_attention_weights_of_nothing() -> None:
     nothing, one = np.zeros(3, np.float32), np.ones(3, np.float32)
-    out, scratch = np.empty(3, np.int16), np.empty(3, np.float32)
-    scale = attention_weights(np.zeros(3, np.int32), np.float32(1), one, nothing, np.empty(0, np.bool_), scratch, out)
+    out, scratch, all_seen = np.empty((2, 3), np.int8), np.empty(3, np.float32), np.empty(0, np.bool_)
+    sums, scale = np.zeros(3, np.int32), np.float32(1)
+    scale = attention_weights(sums, scale, one, nothing, all_seen, scratch, out[0], out[1])
     assert scale == 0
     assert not out.any()
 
@@ -154,6 +156,22 @@ def test_frequencies(seed: int, tokens: int) -> None:
     assert same(out, reference.frequencies(sums, np.float32(0.03), scales, unspelled))
     assert out.min() >= 1
     assert out.max() <= 2**28 + 1
+
+
+@few
+@given(seeds, st.integers(1, 300))
+def test_refined_sums(seed: int, tokens: int) -> None:
+    head = integers(seed, -63, 63, (tokens, 32)).astype(np.int8)
+    rest = integers(seed + 1, -8, 8, (tokens, 32)).astype(np.int8)
+    left = integers(seed + 2, -127, 127, (32,)).astype(np.int8)
+    scales = np.abs(floats(seed + 3, (tokens,), 6)) * np.float32(1e-2)
+    sums, rest_sums = (reference.product(left[None], matrix)[0] for matrix in (head, rest))
+    found = sums.astype(np.int32)
+    refine(found, left, np.float32(0.02), scales, rest)
+    expected = reference.refined(sums, rest_sums, np.float32(0.02), scales)
+    assert np.array_equal(found, expected)
+    logits = expected.astype(np.float32) * scales
+    assert expected[logits.argmax()] == 16 * sums[logits.argmax()] + rest_sums[logits.argmax()]
 
 
 @few

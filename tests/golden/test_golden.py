@@ -54,7 +54,7 @@ def test_packing_again_gives_the_same_bytes() -> None:
 
 # What another machine would have: other vector extensions, other kernels, another decoder.
 MACHINES = {
-    "generic processor": ({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, "numba"),
+    "generic processor": ({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, "compiled"),
     "one kernel, oracle": ({}, "reference"),
     "sse4.1, int8": ({"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"}, "torch-int8"),
     "avx2, int8": ({"ONEDNN_MAX_CPU_ISA": "AVX2"}, "torch-int8"),
@@ -73,7 +73,7 @@ from foretell.exact.reference import ReferenceDecoder
 from foretell.models import registry
 
 model, kind = registry.load("tiny"), sys.argv[2]
-if kind == "numba":
+if kind == "compiled":
     decoder = model
 elif kind.startswith("torch"):
     import torch
@@ -84,7 +84,7 @@ else:
     decoder = ReferenceDecoder(model, float_product) if kind == "blas" else ReferenceDecoder(model)
 payload, size = Path(sys.argv[3]).read_bytes(), int(sys.argv[4])
 codec = codec_for(decoder)
-if kind == "numba":
+if kind == "compiled":
     frame = codec.decode_frames([(payload, size)])[0]
 else:
     with head_of(decoder):

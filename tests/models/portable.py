@@ -31,7 +31,7 @@ def head_of(decoder: Any) -> Iterator[None]:
         return decoder.frequencies(States(integers, scales)).view(np.uint32)
 
     def paths(integers: Any, scales: Any, *rest: Any) -> None:
-        _head, _scale, _unspelled, tree, blocks, tokens, rows, starts, first, stretches = rest
+        _head, _scale, _rest, _unspelled, tree, blocks, tokens, rows, starts, first, stretches = rest
         totals = np.empty(blocks, np.int64)
         for row, frequencies in zip(rows, rows_of(integers, scales), strict=True):
             index_frequencies(frequencies, totals)

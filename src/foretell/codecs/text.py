@@ -149,7 +149,7 @@ class TextCodec:
             self.model.forward(rows[part], streams[part], slots[part], cache)
         cache.keys[:, 1:, :, : prefix // 16] = cache.keys[:, :1, :, : prefix // 16]
         cache.key_scales[:, 1:, :, :prefix] = cache.key_scales[:, :1, :, :prefix]
-        cache.values[:, 1:, :, :, : prefix // 2] = cache.values[:, :1, :, :, : prefix // 2]
+        cache.values[:, 1:, :, :, : prefix // 4] = cache.values[:, :1, :, :, : prefix // 4]
         cache.value_scales[:, 1:, :, :prefix] = cache.value_scales[:, :1, :, :prefix]
         return prefix, int(tokens[first - 1])
 
@@ -193,7 +193,8 @@ class TextCodec:
         """Feed a batch and keep the logistic values on the path to the token in each row of ``tokens``."""
         states = self.model.forward(inputs, streams, slots, cache)
         model, blocks = self.model, frequency_blocks(self.model.tokens)
-        fixed = (model.head, model.head_scale, model.vocabulary.unspelled, self.tree.arrays, blocks, tokens)
+        head = (model.head, model.head_scale, model.head_rest)
+        fixed = (*head, model.vocabulary.unspelled, self.tree.arrays, blocks, tokens)
         calls = [
             (states.integers[a:b], states.scales[a:b], *fixed, rows[a:b], starts, first, stretches)
             for a, b in cut(rows.size, thread_count(), HEAD_ROWS)

@@ -9,7 +9,7 @@ from foretell.compilation import compiled
 from foretell.entropy.token_mixing import decode_token, encode_token
 from foretell.entropy.token_state import TokenMixer
 from foretell.entropy.token_tree import TreeArrays, index_frequencies, path_stretches
-from foretell.exact.head import HEAD_ROWS, frequencies_of, head_sums
+from foretell.exact.head import HEAD_ROWS, frequencies_of, head_sums, refine
 
 
 @compiled
@@ -28,10 +28,11 @@ def leaf_depths(left: NDArray[np.int32], right: NDArray[np.int32], leaves: int) 
 
 @compiled
 def path_rows(
-    integers: NDArray[np.int16],
+    integers: NDArray[np.int8],
     scales: NDArray[np.float32],
     head: NDArray[np.int8],
     head_scale: NDArray[np.float32],
+    head_rest: NDArray[np.int8],
     unspelled: NDArray[np.int32],
     tree: TreeArrays,
     blocks: int,
@@ -50,6 +51,7 @@ def path_rows(
         count = min(HEAD_ROWS, rows.size - start)
         head_sums(integers[start : start + count], head, sums, count)
         for r in range(count):
+            refine(sums[r], integers[start + r], scales[start + r], head_scale, head_rest)
             frequencies_of(sums[r], scales[start + r], head_scale, unspelled, frequencies.view(np.int32))
             index_frequencies(frequencies, totals)
             row = rows[start + r]
@@ -112,7 +114,7 @@ def decode_from_sums(
     decoder: NDArray[np.uint64],
     data: NDArray[np.uint8],
 ) -> int:
-    """Decode the next token of lane 0 from the head's integer sums."""
+    """Decode the next token of lane 0 from the head's refined sums."""
     frequencies_of(sums, scale, scales, unspelled, frequencies.view(np.int32))
     index_frequencies(frequencies, totals)
     return decode_token(mixer, 0, frequencies, totals, decoder, data)

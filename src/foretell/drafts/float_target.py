@@ -35,10 +35,9 @@ class FloatTarget(nn.Module):
         super().__init__()
         self.config = target.config
         self.start, self.leaves = target.start, target.tokens
-        rows = target.vocabulary.ids.size
         table = target.embedding.astype(np.float32) * target.embedding_scale[:, None]
         self.register_buffer("embedding", torch.from_numpy(table))
-        self.register_buffer("head", _plain(target.head, target.head_scale, rows, block_size(self.config.width)))
+        self.register_buffer("head", _unrotated(target.rotated_head(), block_size(self.config.width)))
         self.register_buffer("final_norm", torch.from_numpy(target.final_norm.copy()))
         self.register_buffer("cosines", torch.from_numpy(target.cosines[target.tables]))
         self.register_buffer("sines", torch.from_numpy(target.sines[target.tables]))
@@ -140,8 +139,12 @@ def _visible(new: int, all_: int, window: int, device: torch.device) -> Tensor:
 
 def _plain(packed: NDArray[np.int8], scales: NDArray[np.float32], outputs: int, block: int) -> Tensor:
     """A packed matrix as floats, its rotation undone (``block`` 1 leaves it)."""
-    matrix = torch.from_numpy(unpack(packed, outputs).astype(np.float32) * scales[:outputs, None])
-    return (matrix.reshape(outputs, -1, block) @ hadamard_matrix(block)).reshape(outputs, -1).contiguous()
+    return _unrotated(unpack(packed, outputs).astype(np.float32) * scales[:outputs, None], block)
+
+
+def _unrotated(matrix: NDArray[np.float32], block: int) -> Tensor:
+    rotated = torch.from_numpy(matrix).reshape(len(matrix), -1, block)
+    return (rotated @ hadamard_matrix(block)).reshape(len(matrix), -1).contiguous()
 
 
 def _layer_weights(target: Decoder) -> dict[str, Tensor]:
@@ -155,7 +158,7 @@ def _layer_weights(target: Decoder) -> dict[str, Tensor]:
         gate_up = _plain(weights.gate_up[layer], weights.gate_up_scale[layer], 2 * feed, width_block)
         # Values stay rotated, and the output projection takes them so.
         output = _plain(weights.output[layer], weights.output_scale[layer], config.width, 1)
-        down = _plain(weights.down[layer], weights.down_scale[layer], config.width, feed_block)
+        down = _unrotated(target.rotated_down(layer), feed_block)
         norms = {name: torch.from_numpy(getattr(weights, name)[layer].copy()) for name in _NAMES if "_norm" in name}
         posts = {
             name: torch.from_numpy(getattr(weights, name)[layer].copy()) for name in ("attention_post", "feed_post")

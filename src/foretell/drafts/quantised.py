@@ -21,11 +21,11 @@ from foretell.exact.arithmetic import LOG2_E
 from foretell.exact.meeting import run_together
 from foretell.exact.product import pack, product_at, unpack
 from foretell.exact.rotary import inverse_frequencies, rotary_table
-from foretell.exact.transform import block_size, hadamard, quantise, rms_norm
+from foretell.exact.transform import REST_STEPS, block_size, hadamard, quantise, rms_norm
 from foretell.models.convert import packed_matrix, rotated_values
 from foretell.models.decoder import Decoder
 from foretell.models.few_rows import new_shared, run_few
-from foretell.models.layers import Cache, Rows, Shape, Taps, Weights
+from foretell.models.layers import Rows, Shape, Taps, Weights, new_cache
 
 Arrays = dict[str, NDArray[np.float32]]
 _CHUNK = 32
@@ -41,7 +41,7 @@ def _multiply(
 ) -> None:
     """Add the products of the rows of ``x``, rounded to 8 bits, to the rows of ``out`` (M, N)."""
     count, inputs = x.shape
-    row, left = np.empty(inputs, np.float32), np.empty((count, inputs), np.int16)
+    row, left = np.empty(inputs, np.float32), np.empty((count, inputs), np.int8)
     steps = np.empty(count, np.float32)
     sums = np.empty((count, scales.size), np.int32)
     for r in range(count):
@@ -49,8 +49,9 @@ def _multiply(
         hadamard(row, block)
         steps[r] = quantise(row, left[r])
     product_at(
-        left.ctypes.data, inputs, packed.ctypes.data, inputs, packed.shape[0], sums.ctypes.data, scales.size, count
-    )
+        left.ctypes.data, inputs, packed.ctypes.data, inputs * 16, inputs, packed.shape[0], sums.ctypes.data,
+        scales.size, count,
+    )  # fmt: skip
     for r in range(count):
         for n in range(out.shape[1]):
             out[r, n] += (np.float32(sums[r, n]) * steps[r]) * scales[n]
@@ -108,7 +109,7 @@ class QuantisedDrafter:
         self._fuse_bias = [arrays[f"fuse.{m}.bias"] for m in range(config.modules)]
         self._layers = [_layer(config, arrays, f"layers.{m}.") for m in range(config.modules)]
         rows = unpack(target.head, config.rows)[self._drafted]
-        scales = target.head_scale[self._drafted]
+        scales = target.head_scale[self._drafted] * np.float32(REST_STEPS)
         self._head = pack(rows), np.pad(scales, (0, -scales.size % 16))
         table = rotary_table(config.context, inverse_frequencies(config.rope_base, config.head_width))
         self._cosines, self._sines = table[0][None], table[1][None]
@@ -147,14 +148,7 @@ class QuantisedDrafter:
         config = self.config
         self._streams = [_Stream(config.width) for _ in range(streams)]
         # Drafted branches come after what was read, and need room of their own.
-        room = -(-(slots + 512) // 16) * 16
-        lead = (1, streams, config.kv_heads)
-        self._cache = Cache(
-            np.zeros((*lead, room // 16, config.head_width // 2, 16, 2), np.int8),
-            np.zeros((*lead, room), np.float32),
-            np.zeros((*lead, config.head_width // 16, room // 2, 16, 2), np.int8),
-            np.zeros((*lead, room), np.float32),
-        )
+        self._cache = new_cache(1, streams, config.kv_heads, slots + 512, config.head_width)
 
     def start(self, stream: int, token: int) -> None:
         """Nothing to do: features come with the tokens after the first."""
@@ -261,5 +255,6 @@ def _layer(config: DraftConfig, arrays: Arrays, prefix: str) -> Weights:
         attention_norm=none, qkv=qkv[None], qkv_scale=qkv_scale[None], query_norm=none, key_norm=none,
         output=output[None], output_scale=output_scale[None], attention_post=none,
         feed_norm=get["post_attention_layernorm"].astype(np.float32)[None], gate_up=gate_up[None],
-        gate_up_scale=gate_up_scale[None], down=down[None], down_scale=down_scale[None], feed_post=none,
+        gate_up_scale=gate_up_scale[None], down=down[None], down_rest=down[None][:0], down_scale=down_scale[None],
+        feed_post=none,
     )  # fmt: skip

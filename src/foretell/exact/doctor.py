@@ -29,17 +29,18 @@ from foretell.exact.rotary import inverse_frequencies, rotary_table
 from foretell.exact.samples import floats, gemma_config, integers, llama_config, model
 from foretell.exact.threads import thread_count
 from foretell.exact.transform import hadamard, quantise, rms_norm
+from foretell.processor import cpu_features, cpu_name
 
 GOLDEN: dict[str, str] = {
     "product": "d6b7befe475b997c0a894cf84c1d6ec2481885cc8c2eaa80c8322ecf35fce0cc",
     "norm": "8f53b8a380f84b1523f23789f37bca548e2f69020073a4042c0947f7f191ba16",
-    "rotation": "6f6ca52a15bafa31f9b0ad4a81c9db03d0f6636184bbdf633fca2cb2eb18c75a",
+    "rotation": "c3f21ec0e1ce9aa11ce52c6a5546e19fa127bbdbe4333eb7e55577f97b4c2e46",
     "positions": "8a5350c037be332c696100418fa953212ce92800a7bcb78721455ef2751bf14f",
     "gates": "bdd4abd9faf9eb1b81a9850d8548fbaee8efc5c3298f09eed5a19587011421c1",
-    "attention weights": "ed75f99bebad40763d7acf10753696b0df2393888b210a1bbd12f11b3a714c8b",
+    "attention weights": "a4a3db4642dd30c2ceb36df081a9dddbe8f33c2f90d97ccc9578f929b7b4b1ea",
     "frequencies": "8b18cb1270d28a69cf8ef215a631c0496f0b257d403c40d1d2eb3c8d6d18dd52",
-    "forward pass": "506d52c3706c0f11250c5ba1d0505b296cfaf70c72180f9e49c25c3c41c66a3d",
-    "text frame": "dd8d255787454e67f2aa5a2bf94119c561cd7629944bcb55cd8de348a1290e2a",
+    "forward pass": "75a13aa700cce03268a6801bc506c03514614c01ab1a1c199dd662e6e02a2d4e",
+    "text frame": "35f49421659113ad859d75742576f1253bf4dcf7fa631f56487619310f830596",
     "octets frame": "8b34e651dd6499d27dbbbb6a5cb9b4888ae9d7fc7ba78446cf072621c59c22f9",
 }
 REMEDY = (
@@ -149,7 +150,7 @@ def _digest(results: list[NDArray[Any] | bytes]) -> str:
 def _product() -> list[NDArray[Any] | bytes]:
     left, matrix = integers(1, -127, 127, (13, 640)), integers(2, -63, 63, (96, 640))
     out = np.empty((13, 96), np.int32)
-    product(left.astype(np.int16), pack(matrix.astype(np.int8)), out)
+    product(left.astype(np.int8), pack(matrix.astype(np.int8)), out)
     return [out]
 
 
@@ -163,7 +164,7 @@ def _norm() -> list[NDArray[Any] | bytes]:
 
 def _rotation() -> list[NDArray[Any] | bytes]:
     x = floats(5, (9, 576), 6)
-    whole, scales = np.empty((9, 576), np.int16), np.empty(9, np.float32)
+    whole, scales = np.empty((9, 576), np.int8), np.empty(9, np.float32)
     for index, block in enumerate((16, 32, 64) * 3):
         hadamard(x[index], block)
         scales[index] = quantise(x[index], whole[index])
@@ -193,8 +194,8 @@ def _attention() -> list[NDArray[Any] | bytes]:
     sums = integers(7, -(2**18), 2**18, (300,)).astype(np.int32)
     keys, values = np.abs(floats(8, (300,), 6)), np.abs(floats(9, (300,), 6))
     visible = integers(10, 0, 1, (20,)).astype(np.bool_)
-    out, scratch = np.empty(300, np.int16), np.empty(300, np.float32)
-    scale = attention_weights(sums, np.float32(2e-4), keys, values, visible, scratch, out)
+    out, scratch = np.empty((2, 300), np.int8), np.empty(300, np.float32)
+    scale = attention_weights(sums, np.float32(2e-4), keys, values, visible, scratch, out[0], out[1])
     return [out, np.array([scale], np.float32)]
 
 
@@ -252,16 +253,8 @@ _CHECKS: dict[str, Callable[[], list[NDArray[Any] | bytes]]] = {
 
 def _processor() -> tuple[str, tuple[str, ...]]:
     """Name and vector extensions of the processor that code is compiled for."""
-    import llvmlite.binding as llvm
-
-    name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
-    chosen = os.environ.get("NUMBA_CPU_FEATURES")
-    if chosen is None:
-        features = {feature for feature, present in llvm.get_host_cpu_features().items() if present}
-    else:
-        features = {feature[1:] for feature in chosen.split(",") if feature.startswith("+")}
     telling = ("sse4.2", "avx2", "avx512f", "avx512vnni", "avxvnni", "amx-int8", "neon", "dotprod", "i8mm", "sve")
-    return str(name), tuple(feature for feature in telling if feature in features)
+    return cpu_name(), tuple(feature for feature in telling if feature in cpu_features())
 
 
 def _versions() -> dict[str, str]:
@@ -271,7 +264,7 @@ def _versions() -> dict[str, str]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "ONEDNN_MAX_CPU_ISA"):
+    for name in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "FORETELL_KERNEL", "ONEDNN_MAX_CPU_ISA"):
         if name in os.environ:
             versions[name] = os.environ[name]
     return versions

@@ -25,7 +25,9 @@ from foretell.exact.arithmetic import (
     GELU_SCALE,
     LOG2_E,
 )
+from foretell.exact.head import REFINED
 from foretell.exact.product import unpack
+from foretell.exact.transform import REST_STEPS
 
 if TYPE_CHECKING:
     from foretell.models.decoder import Decoder, States
@@ -38,7 +40,7 @@ Product = Callable[[Integers, NDArray[np.int8]], Integers]
 
 _ONE, _ZERO = np.float32(1.0), np.float32(0.0)
 _HIDDEN = np.float32(-1e30)
-_WEIGHT_TOTAL, _GRID, _GRID_UNIT = np.float32(32767.0), np.float32(65536.0), np.float32(2.0**-16)
+_WEIGHT_TOTAL, _GRID, _GRID_UNIT = np.float32(32512.0), np.float32(65536.0), np.float32(2.0**-16)
 _NORM_STEPS, _NORM_UNIT = np.float32(32768.0), np.float64(2.0**-30)
 
 
@@ -145,16 +147,21 @@ def frequencies(sums: Integers, scale: np.float32, scales: Floats, unspelled: In
     return out
 
 
+def refined(sums: Integers, rest_sums: Integers, scale: np.float32, scales: Floats) -> NDArray[np.int64]:
+    """The head's sums of one row in units of ``scales``, with those of the rest for the likeliest tokens."""
+    whole = sums.astype(np.int64) * REST_STEPS
+    logits = (whole.astype(np.float32) * scales) * (scale * LOG2_E)
+    return np.where(logits >= logits.max() - REFINED, whole + rest_sums, whole)
+
+
 def unpack_keys(packed: NDArray[np.int8]) -> NDArray[np.int8]:
     """Keys (slots, width) of one head of the packed cache."""
-    blocks, pairs = packed.shape[:2]
-    return packed.transpose(0, 2, 1, 3).reshape(blocks * 16, 2 * pairs)
+    return unpack(packed, packed.shape[0] * 16)
 
 
 def unpack_values(packed: NDArray[np.int8]) -> NDArray[np.int8]:
     """Values (slots, width) of one head of the packed cache."""
-    blocks, pairs = packed.shape[:2]
-    return packed.transpose(1, 3, 0, 2).reshape(2 * pairs, blocks * 16)
+    return unpack(packed, packed.shape[0] * 16).T
 
 
 class ReferenceDecoder:
@@ -172,7 +179,7 @@ class ReferenceDecoder:
         self.model, self.multiply = model, multiply
         self.config, self.vocabulary = model.config, model.vocabulary
         self.tokens, self.start, self.digest, self.name = model.tokens, model.start, model.digest, model.name
-        self.head, self.head_scale = model.head, model.head_scale
+        self.head, self.head_scale, self.head_rest = model.head, model.head_scale, model.head_rest
         self.new_cache, self.cache_bytes = model.new_cache, model.cache_bytes
 
     def forward(
@@ -196,14 +203,16 @@ class ReferenceDecoder:
             hidden = self._outputs(layer, hidden, mixed)
         normed = rms_norm(hidden, model.final_norm, self.config.epsilon)
         integers, scales = quantise(hadamard(normed, model.shape.width_block))
-        return States(integers.astype(np.int16), scales)
+        return States(integers.astype(np.int8), scales)
 
     def frequencies(self, states: States) -> NDArray[np.int32]:
         """Integer frequencies of every leaf after each state, (M, tokens)."""
-        scales = self.head_scale[: self.tokens]
-        sums = self.multiply(states.integers, unpack(self.head, self.tokens))
-        unspelled = self.vocabulary.unspelled
-        rows = [frequencies(row, scale, scales, unspelled) for row, scale in zip(sums, states.scales, strict=True)]
+        sums = self.multiply(states.integers, unpack(self.head, self.head_scale.size))
+        rest = self.multiply(states.integers, self.head_rest)
+        rows = []
+        for row, more, scale in zip(sums, rest, states.scales, strict=True):
+            whole = refined(row, more, scale, self.head_scale)[: self.tokens]
+            rows.append(frequencies(whole, scale, self.head_scale[: self.tokens], self.vocabulary.unspelled))
         return np.stack(rows)
 
     def _project(self, left: Integers, row_scales: Floats, packed: NDArray[np.int8], scales: Floats) -> Floats:
@@ -234,9 +243,9 @@ class ReferenceDecoder:
         cache.value_scales[layer, streams, :, slots] = value_scales
         for m, (stream, slot) in enumerate(zip(streams, slots, strict=True)):
             for head in range(config.kv_heads):
-                pairs, blocks = keys[m, head].reshape(-1, 2), values[m, head].reshape(-1, 16)
-                cache.keys[layer, stream, head, slot // 16, :, slot % 16] = pairs
-                cache.values[layer, stream, head, :, slot // 2, :, slot % 2] = blocks
+                quads, blocks = keys[m, head].reshape(-1, 4), values[m, head].reshape(-1, 16)
+                cache.keys[layer, stream, head, slot // 16, :, slot % 16] = quads
+                cache.values[layer, stream, head, :, slot // 4, :, slot % 4] = blocks
         return queries, query_scales * shape.score_scale
 
     def _attend(
@@ -270,6 +279,15 @@ class ReferenceDecoder:
                     out[m, index] = mixed.astype(np.float32) * scale
         return out.reshape(len(streams), -1)
 
+    def _down(self, layer: int, left: Integers, row_scales: Floats) -> Floats:
+        """The feed-forward part's second product; in the first layers with what rounding left of the weights."""
+        weights, scales = self.model.weights, self.model.weights.down_scale[layer]
+        if layer >= len(weights.down_rest):
+            return self._project(left, row_scales, weights.down[layer], scales)
+        sums, rest = (self.multiply(left, unpack(w[layer], scales.size)) for w in (weights.down, weights.down_rest))
+        whole = sums.astype(np.int64) * REST_STEPS + rest
+        return (whole.astype(np.float32) * row_scales[:, None]) * scales
+
     def _outputs(self, layer: int, hidden: Floats, mixed: Floats) -> Floats:
         """Output projection, feed-forward part, and the residual stream after both."""
         config, shape, weights = self.config, self.model.shape, self.model.weights
@@ -283,7 +301,7 @@ class ReferenceDecoder:
         gate, up = np.split(gate_up, 2, axis=1)
         gated = (gelu(gate) if config.activation == "gelu" else silu(gate)) * up
         left, scales = quantise(hadamard(gated, shape.feed_block))
-        added = self._project(left, scales, weights.down[layer], weights.down_scale[layer])
+        added = self._down(layer, left, scales)
         if config.post_norms:
             added = rms_norm(added, weights.feed_post[layer], config.epsilon)
         return hidden + added

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from foretell.exact.arithmetic import EXP2_BITS, EXP2_COEFFICIENTS, GELU_CUBE, GELU_SCALE, LOG2_E
+from foretell.exact.head import REFINED
 from foretell.exact.product import unpack
+from foretell.exact.transform import REST_STEPS
 
 if TYPE_CHECKING:
     from foretell.models.decoder import Decoder, States
@@ -33,7 +35,7 @@ class TorchCache(NamedTuple):
 
     keys: Tensor  # (L, S, K, slots / 16, 16, W)
     key_scales: Tensor  # (L, S, K, slots)
-    values: Tensor  # (L, S, K, 1, slots / 2, 2, W)
+    values: Tensor  # (L, S, K, 1, slots / 4, 4, W)
     value_scales: Tensor  # (L, S, K, slots)
 
 
@@ -52,6 +54,7 @@ class _Layer(NamedTuple):
     gate_up: Tensor
     gate_up_scale: Tensor
     down: Tensor
+    down_rest: Tensor | None
     down_scale: Tensor
     feed_post: Tensor
 
@@ -143,15 +146,16 @@ class TorchDecoder:
         self.device, self.kernel = torch.device(device), kernel
         self.config, self.vocabulary = model.config, model.vocabulary
         self.tokens, self.start, self.digest, self.name = model.tokens, model.start, model.digest, model.name
-        self.head, self.head_scale = model.head, model.head_scale
+        self.head, self.head_scale, self.head_rest = model.head, model.head_scale, model.head_rest
         self.cache_bytes = model.cache_bytes
         self._shape, self._tables = model.shape, model.tables
         self._embedding = self._put(model.embedding)
         self._embedding_scale = self._put(model.embedding_scale)
         self._layers = [self._layer(model, index) for index in range(model.config.layers)]
         self._final_norm = self._put(model.final_norm)
-        self._head = self._weights(model.head, self.tokens)
-        self._head_scale = self._put(model.head_scale[: self.tokens])
+        self._head = self._weights(model.head, model.head_scale.size)
+        self._head_rest = self._matrix(model.head_rest)
+        self._head_scale = self._put(model.head_scale)
         self._unspelled = self._put(model.vocabulary.unspelled).long()
         self._cosines, self._sines = self._put(model.cosines), self._put(model.sines)
 
@@ -159,7 +163,7 @@ class TorchDecoder:
         """Empty cache for ``streams`` streams of up to ``slots`` tokens each."""
         config, slots = self.config, -(-slots // 16) * 16
         lead = (config.layers, streams, config.kv_heads)
-        keys, values = (*lead, slots // 16, 16, config.head_width), (*lead, 1, slots // 2, 2, config.head_width)
+        keys, values = (*lead, slots // 16, 16, config.head_width), (*lead, 1, slots // 4, 4, config.head_width)
         return TorchCache(
             torch.zeros(keys, dtype=torch.int8, device=self.device),
             torch.zeros((*lead, slots), device=self.device),
@@ -195,14 +199,18 @@ class TorchDecoder:
             hidden = self._outputs(layer, hidden, mixed)
         normed = self._norm(hidden, self._final_norm)
         integers, scales = self._quantise(hadamard(normed, self._shape.width_block))
-        return States(integers.to(torch.int16).cpu().numpy(), scales.cpu().numpy())
+        return States(integers.cpu().numpy(), scales.cpu().numpy())
 
     @torch.inference_mode()
     def frequencies(self, states: States) -> NDArray[np.int32]:
         """Integer frequencies of every leaf after each state, (M, tokens)."""
-        scales = self._put(states.scales)
-        sums = self._product(self._put(states.integers).to(torch.int8), self._head)
-        logits = (sums.float() * self._head_scale) * (scales * float(LOG2_E))[:, None]
+        unit = (self._put(states.scales) * float(LOG2_E))[:, None]
+        left = self._put(states.integers)
+        sums = self._product(left, self._head) * REST_STEPS
+        logits = (sums.float() * self._head_scale) * unit
+        likely = logits >= logits.amax(1, keepdim=True) - float(REFINED)
+        sums = torch.where(likely, sums + self._product(left, self._head_rest), sums)[:, : self.tokens]
+        logits = (sums.float() * self._head_scale[: self.tokens]) * unit
         out = exp2_negative(logits.amax(1, keepdim=True) - logits) + 1
         out[:, self._unspelled] = 1
         found: NDArray[np.int32] = out.cpu().numpy()
@@ -212,7 +220,10 @@ class TorchDecoder:
         return torch.from_numpy(np.ascontiguousarray(array)).to(self.device)
 
     def _weights(self, packed: NDArray[np.int8], outputs: int) -> Tensor:
-        matrix = self._put(unpack(packed, outputs))
+        return self._matrix(unpack(packed, outputs))
+
+    def _matrix(self, integers: NDArray[np.int8]) -> Tensor:
+        matrix = self._put(integers)
         return matrix if self.kernel == "int8" else matrix.float()
 
     def _layer(self, model: Decoder, index: int) -> _Layer:
@@ -221,8 +232,11 @@ class TorchDecoder:
             name: self._weights(getattr(weights, name)[index], getattr(weights, f"{name}_scale").shape[1])
             for name in ("qkv", "output", "gate_up", "down")
         }
-        rest = [name for name in _Layer._fields if name not in matrices]
-        return _Layer(**matrices, **{name: self._put(getattr(weights, name)[index]) for name in rest})
+        fine = index < len(weights.down_rest)
+        rest = self._weights(weights.down_rest[index], weights.down_scale.shape[1]) if fine else None
+        others = [name for name in _Layer._fields if name not in matrices and name != "down_rest"]
+        arrays = {name: self._put(getattr(weights, name)[index]) for name in others}
+        return _Layer(**matrices, down_rest=rest, **arrays)
 
     def _product(self, left: Tensor, matrix: Tensor) -> Tensor:
         return int8_product(left, matrix) if self.kernel == "int8" else float_product(left, matrix)
@@ -333,7 +347,7 @@ class TorchDecoder:
         weighted = powers.float() * value_scales
         largest = weighted.amax(-1, keepdim=True)
         some = largest > 0.0
-        one, limit, grid = torch.ones_like(largest), self._number(32767.0), self._number(65536.0)
+        one, limit, grid = torch.ones_like(largest), self._number(32512.0), self._number(65536.0)
         steps = torch.round(weighted * (grid / torch.where(some, largest, one)))
         total = torch.where(some, steps.to(torch.int64).sum(-1, keepdim=True).float(), one)
         weights = torch.round(steps * (limit / total))
@@ -352,7 +366,10 @@ class TorchDecoder:
         gate, up = self._project(left, scales, layer.gate_up, layer.gate_up_scale).chunk(2, -1)
         gated = (gelu(gate) if self.config.activation == "gelu" else silu(gate)) * up
         left, scales = self._quantise(hadamard(gated, shape.feed_block))
-        added = self._project(left, scales, layer.down, layer.down_scale)
+        sums = self._product(left, layer.down)
+        if layer.down_rest is not None:
+            sums = sums * REST_STEPS + self._product(left, layer.down_rest)
+        added = (sums.float() * scales[:, None]) * layer.down_scale
         if self.config.post_norms:
             added = self._norm(added, layer.feed_post)
         return hidden + added

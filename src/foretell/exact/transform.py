@@ -88,7 +88,7 @@ def hadamard(x: NDArray[np.float32], block: int) -> None:
 
 
 @compiled
-def quantise(x: NDArray[np.float32], out: NDArray[np.int16]) -> np.float32:
+def quantise(x: NDArray[np.float32], out: NDArray[np.int8]) -> np.float32:
     """Round a row to [-127, 127] by its largest absolute value; return the scale of one step (0 for zeros)."""
     largest = largest_magnitude(x)
     if largest == _ZERO:
@@ -97,7 +97,7 @@ def quantise(x: NDArray[np.float32], out: NDArray[np.int16]) -> np.float32:
         return _ZERO
     inverse = _LIMIT / largest
     for i in range(x.size):
-        out[i] = np.int16(round_even(x[i] * inverse))
+        out[i] = np.int8(round_even(x[i] * inverse))
     return largest / _LIMIT
 
 
@@ -131,6 +131,22 @@ def rotate_weights(weights: NDArray[np.float32], block: int) -> NDArray[np.float
         x = np.stack((pairs[..., 0, :] + pairs[..., 1, :], pairs[..., 0, :] - pairs[..., 1, :]), axis=-2)
         half *= 2
     return x.reshape(outputs, inputs) / block
+
+
+REST_STEPS = 16
+"""Where weights are rounded twice, the second time is to this part of a step."""
+REST_LIMIT = 8
+
+
+def quantise_weights_twice(
+    weights: NDArray[np.float64],
+) -> tuple[NDArray[np.int8], NDArray[np.int8], NDArray[np.float32]]:
+    """Round each row to [-63, 63], and what is left of it to 16ths of these steps; return both and the 16ths' scale."""
+    integers, steps = quantise_weights(weights)
+    scales = steps / np.float32(REST_STEPS)
+    safe = np.where(scales > 0, scales, 1).astype(np.float64)[:, None]
+    rest = np.rint(weights / safe - REST_STEPS * integers.astype(np.float64))
+    return integers, np.clip(rest, -REST_LIMIT, REST_LIMIT).astype(np.int8), scales
 
 
 def quantise_weights(weights: NDArray[np.float64]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:

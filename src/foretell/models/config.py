@@ -42,6 +42,15 @@ class DecoderConfig:
     embedding_scale: float = 1.0
     start: int = 0
 
+    @property
+    def fine_layers(self) -> int:
+        """How many of the first layers have down projections that are rounded twice.
+
+        The few huge activations that language models give a text's first token arise there, and all later tokens
+        attend to it, so that errors of these layers cost most.
+        """
+        return -(-self.layers // 6)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)

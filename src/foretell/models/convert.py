@@ -1,6 +1,7 @@
 """Convert a float model to the ``exact-1`` form, with single IEEE operations only.
 
-Every product's weights are rotated in blocks of up to 64 inputs and rounded to [-63, 63] per row; the
+Every product's weights are rotated in blocks of up to 64 inputs and rounded to [-63, 63] per row (where it matters
+most, what is left is rounded once more); the
 outputs of the value projection are rotated per head, so that attention needs no rotation of its own.
 The same source gives the same bits on every machine; their digest identifies the model.
 """
@@ -18,7 +19,8 @@ from numpy.typing import NDArray
 from foretell.errors import ModelError
 from foretell.exact import CONTRACT
 from foretell.exact.product import BLOCK, pack
-from foretell.exact.transform import block_size, quantise_weights, rotate_weights
+from foretell.exact.transform import block_size, quantise_weights, quantise_weights_twice, rotate_weights
+from foretell.models.config import DecoderConfig
 from foretell.models.layers import Weights
 from foretell.models.source import ModelSource
 
@@ -34,14 +36,15 @@ def convert(source: ModelSource, progress: Callable[[float], None] | None = None
         layers.append(_layer(source, layer))
         if progress:
             progress((layer + 1) / (config.layers + 1))
-    arrays: Arrays = {name: np.stack([entry[name] for entry in layers]) for name in Weights._fields}
+    arrays: Arrays = {name: np.stack([e[name] for e in layers if name in e]) for name in Weights._fields}
     table = _require(source, "embedding")
     head = source.tensor("head")
     known = np.where(rows < 0, config.start, rows)
     arrays["embedding"], arrays["embedding_scale"] = embedding_rows(table[known], config.embedding_scale)
     output = (table if head is None else head)[known]
     output[rows < 0] = 0
-    arrays["head"], arrays["head_scale"] = packed_matrix(output, block_size(config.width))
+    whole = rotate_weights(output, block_size(config.width))
+    arrays["head"], arrays["head_rest"], arrays["head_scale"] = quantise_weights_twice(whole)
     arrays["final_norm"] = _require(source, "final_norm")
     arrays.update(source.vocabulary.to_arrays())
     if progress:
@@ -75,12 +78,15 @@ def _require(source: ModelSource, name: str) -> NDArray[np.float32]:
     return values
 
 
+def rounded(matrix: NDArray[np.float32], block: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Rotated and rounded matrix, and the scale of each row."""
+    return quantise_weights(rotate_weights(matrix, block))
+
+
 def packed_matrix(matrix: NDArray[np.float32], block: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Rotated, rounded and packed matrix, and the scale of each row (padded rows: 0)."""
-    integers, scales = quantise_weights(rotate_weights(matrix, block))
-    padded = np.zeros(-len(scales) % BLOCK + len(scales), np.float32)
-    padded[: len(scales)] = scales
-    return pack(integers), padded
+    integers, scales = rounded(matrix, block)
+    return pack(integers), np.pad(scales, (0, -len(scales) % BLOCK))
 
 
 def rotated_values(value: NDArray[np.float32], block: int) -> NDArray[np.float32]:
@@ -117,12 +123,14 @@ def _layer(source: ModelSource, layer: int) -> Arrays:
     integers, scales = quantise_weights(exact_value)
     rest = exact_value - integers * scales[:, None].astype(np.float64)
     exact_input = rotate_weights(np.concatenate([get("query"), get("key")]), width_block)
-    qkv, arrays["qkv_scale"] = quantise_weights(np.concatenate([exact_input, exact_value, rest]))
-    arrays["qkv"] = pack(qkv)
-    arrays["output"], arrays["output_scale"] = packed_matrix(get("output"), head_block)
-    gate_up = np.concatenate([get("gate"), get("up")])
-    arrays["gate_up"], arrays["gate_up_scale"] = packed_matrix(gate_up, width_block)
-    arrays["down"], arrays["down_scale"] = packed_matrix(get("down"), block_size(config.feed_forward))
+    arrays["qkv"], arrays["qkv_scale"] = quantise_weights(np.concatenate([exact_input, exact_value, rest]))
+    arrays["output"], arrays["output_scale"] = rounded(get("output"), head_block)
+    arrays["gate_up"], arrays["gate_up_scale"] = rounded(np.concatenate([get("gate"), get("up")]), width_block)
+    down = rotate_weights(get("down"), block_size(config.feed_forward))
+    if layer < config.fine_layers:
+        arrays["down"], arrays["down_rest"], arrays["down_scale"] = quantise_weights_twice(down)
+    else:
+        arrays["down"], arrays["down_scale"] = quantise_weights(down)
     arrays["attention_norm"], arrays["feed_norm"] = get("attention_norm"), get("feed_norm")
     arrays["query_norm"] = norm("query_norm", config.head_norms)
     arrays["key_norm"] = norm("key_norm", config.head_norms)

@@ -12,14 +12,26 @@ from numpy.typing import NDArray
 from foretell.compilation import compiled
 from foretell.errors import ModelError
 from foretell.exact.arithmetic import LOG2_E
-from foretell.exact.head import frequency_rows
+from foretell.exact.head import frequency_rows, refine_rows
 from foretell.exact.meeting import run_together
+from foretell.exact.product import pack, unpack
 from foretell.exact.rotary import inverse_frequencies, rotary_table
 from foretell.exact.threads import cut, run_all, thread_count
-from foretell.exact.transform import block_size, hadamard, quantise, rms_norm
+from foretell.exact.transform import REST_STEPS, block_size, hadamard, quantise, rms_norm
 from foretell.models.config import DecoderConfig
 from foretell.models.few_rows import MOST_ROWS, new_shared, project_rows, run_few
-from foretell.models.layers import ROWS, Cache, Rows, Shape, Taps, Weights, layer_inputs, layer_outputs, run_layers
+from foretell.models.layers import (
+    ROWS,
+    Cache,
+    Rows,
+    Shape,
+    Taps,
+    Weights,
+    layer_inputs,
+    layer_outputs,
+    new_cache,
+    run_layers,
+)
 from foretell.models.vocabulary import Vocabulary
 
 _NO_MASK = np.empty((0, 0), np.bool_)
@@ -28,7 +40,7 @@ _NO_MASK = np.empty((0, 0), np.bool_)
 class States(NamedTuple):
     """Final hidden states, normed, rotated and quantised: what the head multiplies."""
 
-    integers: NDArray[np.int16]  # (M, D)
+    integers: NDArray[np.int8]  # (M, D)
     scales: NDArray[np.float32]  # (M,)
 
 
@@ -55,7 +67,7 @@ def _final(
     block: int,
     begin: int,
     end: int,
-    integers: NDArray[np.int16],
+    integers: NDArray[np.int8],
     scales: NDArray[np.float32],
 ) -> None:
     row = np.empty(hidden.shape[1], np.float32)
@@ -75,6 +87,10 @@ class Decoder:
 
     Attributes
     ----------
+    head : ndarray of int8
+        Packed; its steps are :data:`~foretell.exact.head.REST_STEPS` times ``head_scale``.
+    head_rest : ndarray of int8, shape (tokens padded to 16, width)
+        What rounding left of the head, in units of ``head_scale``.
     digest : bytes
         SHA-256 of the exact weights and of what the rows spell; identifies the model in archives.
     """
@@ -89,6 +105,7 @@ class Decoder:
     embedding_scale: NDArray[np.float32]
     head: NDArray[np.int8]
     head_scale: NDArray[np.float32]
+    head_rest: NDArray[np.int8]
     final_norm: NDArray[np.float32]
     digest: bytes
 
@@ -119,14 +136,7 @@ class Decoder:
     def new_cache(self, streams: int, slots: int) -> Cache:
         """Empty cache for ``streams`` streams of up to ``slots`` tokens each."""
         config = self.config
-        slots = -(-slots // 16) * 16
-        lead = (config.layers, streams, config.kv_heads)
-        return Cache(
-            np.zeros((*lead, slots // 16, config.head_width // 2, 16, 2), np.int8),
-            np.zeros((*lead, slots), np.float32),
-            np.zeros((*lead, config.head_width // 16, slots // 2, 16, 2), np.int8),
-            np.zeros((*lead, slots), np.float32),
-        )
+        return new_cache(config.layers, streams, config.kv_heads, slots, config.head_width)
 
     def cache_bytes(self, slots: int) -> int:
         """Memory of one stream's cache of ``slots`` tokens."""
@@ -171,7 +181,7 @@ class Decoder:
         config, threads = self.config, thread_count()
         taps = self.new_taps((), 0) if taps is None else taps
         hidden = np.empty((count, config.width), np.float32)
-        integers, scales = np.empty((count, config.width), np.int16), np.empty(count, np.float32)
+        integers, scales = np.empty((count, config.width), np.int8), np.empty(count, np.float32)
         parts = cut_by_stream(streams, threads)
         run_all(_embed, [(tokens, self.embedding, self.embedding_scale, a, b, hidden) for a, b in parts])
         turns = (self.cosines, self.sines)
@@ -180,7 +190,7 @@ class Decoder:
             run_together(run_few, *fixed, hidden, cache, new_shared(count, self.weights, self.shape), taps)
         else:
             groups = config.heads // config.kv_heads
-            queries = np.empty((count, config.kv_heads, groups, config.head_width), np.int16)
+            queries = np.empty((count, config.kv_heads, groups, config.head_width), np.int8)
             work = (hidden, cache, queries, np.empty((count, config.kv_heads, groups), np.float32))
             if len(parts) > 1:
                 run_all(run_layers, [(*fixed, a, b, *work, taps) for a, b in parts])
@@ -209,10 +219,29 @@ class Decoder:
         return Taps(place, np.empty((len(layers), rows, self.config.width), np.float32))
 
     def head_sums(self, states: States) -> NDArray[np.int32]:
-        """Integer sums of the head, shape (M, tokens padded to 16); threads share its columns."""
+        """Integer sums of the head in units of ``head_scale``, shape (M, tokens padded to 16)."""
         sums = np.empty((states.scales.size, self.head_scale.size), np.int32)
         run_together(project_rows, states.integers, self.head, sums)
+        fixed = (self.head_scale, self.head_rest)
+        parts = cut(states.scales.size, thread_count())
+        run_all(refine_rows, [(sums[a:b], states.integers[a:b], states.scales[a:b], *fixed) for a, b in parts])
         return sums
+
+    def rotated_down(self, layer: int) -> NDArray[np.float32]:
+        """A layer's down projection as floats, shape (width, feed-forward width), rotated as its inputs are."""
+        weights, width = self.weights, self.config.width
+        whole = unpack(weights.down[layer], width).astype(np.float32)
+        if layer < len(weights.down_rest):
+            whole = REST_STEPS * whole + unpack(weights.down_rest[layer], width)
+        result: NDArray[np.float32] = whole * weights.down_scale[layer][:, None]
+        return result
+
+    def rotated_head(self) -> NDArray[np.float32]:
+        """The head's weights as floats, shape (rows of the vocabulary, width), rotated as its inputs are."""
+        rows = self.vocabulary.ids.size
+        whole = REST_STEPS * unpack(self.head, rows).astype(np.float32) + self.head_rest[:rows]
+        result: NDArray[np.float32] = whole * self.head_scale[:rows, None]
+        return result
 
     def frequencies(self, states: States) -> NDArray[np.int32]:
         """Integer frequencies of every leaf after each state, shape (M, tokens); each at least 1."""
@@ -247,10 +276,10 @@ def _check_shapes(config: DecoderConfig, arrays: dict[str, NDArray[Any]]) -> Non
         ("gate_up", 2 * feed, width),
         ("down", width, feed),
     ):
-        packed = (config.layers, outputs // 16, inputs // 2, 16, 2)
-        if arrays[name].shape != packed or arrays[f"{name}_scale"].shape != (config.layers, outputs):
+        plain = (config.layers, outputs, inputs)
+        if arrays[name].shape != plain or arrays[f"{name}_scale"].shape != plain[:2]:
             raise ModelError(f"the tensor {name} does not fit the model's sizes", "delete the model and pull it again")
-    rows, blocks = arrays["row_ids"].size, -(-arrays["row_ids"].size // 16)
+    rows = arrays["row_ids"].size
     norms = {"attention_norm": width, "feed_norm": width}
     norms |= {name: config.head_width * config.head_norms for name in ("query_norm", "key_norm")}
     norms |= {name: width * config.post_norms for name in ("attention_post", "feed_post")}
@@ -259,8 +288,9 @@ def _check_shapes(config: DecoderConfig, arrays: dict[str, NDArray[Any]]) -> Non
         and arrays["final_norm"].shape == (width,)
         and arrays["embedding"].shape == (rows, width)
         and arrays["embedding_scale"].shape == (rows,)
-        and arrays["head"].shape == (blocks, width // 2, 16, 2)
-        and arrays["head_scale"].shape == (16 * blocks,)
+        and arrays["head"].shape == arrays["head_rest"].shape == (rows, width)
+        and arrays["head_scale"].shape == (rows,)
+        and arrays["down_rest"].shape == (config.fine_layers, width, feed)
     )
     if not fits:
         raise ModelError("the model's tensors do not fit its sizes", "delete the model and pull it again")
@@ -274,19 +304,23 @@ def from_arrays(name: str, config: DecoderConfig, arrays: dict[str, NDArray[Any]
     ModelError
         If an array is missing or does not fit the sizes.
     """
-    missing = {*Weights._fields, "embedding", "embedding_scale", "head", "head_scale", "final_norm"} - set(arrays)
+    missing = {*Weights._fields, "embedding", "embedding_scale", "head", "head_scale", "head_rest", "final_norm"}
+    missing -= set(arrays)
     if missing:
         raise ModelError(f"the model lacks {', '.join(sorted(missing))}", "delete it and pull the model again")
     _check_shapes(config, arrays)
+    matrices = {field: pack(arrays[field]) for field in ("qkv", "output", "gate_up", "down", "down_rest")}
+    padding = -len(arrays["head"]) % 16
     return Decoder(
         name=name,
         config=config,
         vocabulary=Vocabulary.from_arrays(arrays),
-        weights=Weights(*(arrays[field] for field in Weights._fields)),
+        weights=Weights(*((arrays | matrices)[field] for field in Weights._fields)),
         embedding=arrays["embedding"],
         embedding_scale=arrays["embedding_scale"],
-        head=arrays["head"],
-        head_scale=arrays["head_scale"],
+        head=pack(arrays["head"]),
+        head_scale=np.pad(arrays["head_scale"], (0, padding)),
+        head_rest=np.pad(arrays["head_rest"], ((0, padding), (0, 0))),
         final_norm=arrays["final_norm"],
         digest=digest,
     )

@@ -17,15 +17,16 @@ from foretell.exact.meeting import meet, share
 from foretell.exact.product import BLOCK, product_at
 from foretell.exact.transform import quantise
 from foretell.models.layers import (
-    ATTENTION_ROWS,
     Cache,
     Rows,
     Shape,
     Taps,
     Weights,
+    add_rest,
     add_scaled,
     attend_rows,
     gate_columns,
+    new_scores,
     norm_rows,
     place_heads,
 )
@@ -37,9 +38,9 @@ MOST_ROWS = 32
 class Shared(NamedTuple):
     """Where threads leave results for each other; M rows."""
 
-    queries: NDArray[np.int16]  # (M, K, H / K, W)
+    queries: NDArray[np.int8]  # (M, K, H / K, W)
     query_scales: NDArray[np.float32]  # (M, K, H / K)
-    sums: NDArray[np.int32]  # (2, M, widest product)
+    sums: NDArray[np.int32]  # (3, M, widest product)
     mixed: NDArray[np.float32]  # (M, H W)
     gated: NDArray[np.float32]  # (M, F)
 
@@ -49,9 +50,9 @@ def new_shared(rows: int, weights: Weights, shape: Shape) -> Shared:
     groups, feed = shape.heads // shape.kv_heads, weights.gate_up_scale.shape[1] // 2
     widest = max(weights.qkv_scale.shape[1], weights.output_scale.shape[1])
     return Shared(
-        np.empty((rows, shape.kv_heads, groups, shape.head_width), np.int16),
+        np.empty((rows, shape.kv_heads, groups, shape.head_width), np.int8),
         np.empty((rows, shape.kv_heads, groups), np.float32),
-        np.empty((2, rows, widest), np.int32),
+        np.empty((3, rows, widest), np.int32),
         np.empty((rows, shape.heads * shape.head_width), np.float32),
         np.empty((rows, feed), np.float32),
     )
@@ -59,19 +60,19 @@ def new_shared(rows: int, weights: Weights, shape: Shape) -> Shared:
 
 @compiled
 def project_part(
-    left: NDArray[np.int16], packed: NDArray[np.int8], sums: NDArray[np.int32], blocks: tuple[int, int]
+    left: NDArray[np.int8], packed: NDArray[np.int8], sums: NDArray[np.int32], blocks: tuple[int, int]
 ) -> None:
     """Multiply all rows of ``sums`` by a range of the blocks of a packed matrix, into their own columns."""
-    inputs = packed.shape[1] * 2
+    inputs = packed.shape[1] * 4
     product_at(
-        left.ctypes.data, left.shape[1], packed.ctypes.data + blocks[0] * inputs * BLOCK, inputs,
+        left.ctypes.data, left.shape[1], packed.ctypes.data + blocks[0] * inputs * BLOCK, inputs * BLOCK, inputs,
         blocks[1] - blocks[0], sums.ctypes.data + blocks[0] * BLOCK * 4, sums.shape[1], sums.shape[0],
     )  # fmt: skip
 
 
 @compiled
 def project_rows(
-    left: NDArray[np.int16],
+    left: NDArray[np.int8],
     packed: NDArray[np.int8],
     sums: NDArray[np.int32],
     part: int,
@@ -90,7 +91,7 @@ def _gate(
     layer: int,
     weights: Weights,
     shape: Shape,
-    left: NDArray[np.int16],
+    left: NDArray[np.int8],
     scales: NDArray[np.float32],
     gated: NDArray[np.float32],
     columns: tuple[int, int],
@@ -102,8 +103,8 @@ def _gate(
     first, last = columns
     for target, start in ((gates, first), (ups, feed + first)):
         product_at(
-            left.ctypes.data, left.shape[1], matrix.ctypes.data + start * width, width, (last - first) // BLOCK,
-            target.ctypes.data, target.shape[1], gated.shape[0],
+            left.ctypes.data, left.shape[1], matrix.ctypes.data + start * width, width * BLOCK, width,
+            (last - first) // BLOCK, target.ctypes.data, target.shape[1], gated.shape[0],
         )  # fmt: skip
     gate_scales = weights.gate_up_scale[layer, first:last]
     up_scales = weights.gate_up_scale[layer, feed + first : feed + last]
@@ -133,12 +134,10 @@ def run_few(
     mixed_width, feed = shared.mixed.shape[1], shared.gated.shape[1]
     groups, head_total = shape.heads // shape.kv_heads, shape.heads + 2 * shape.kv_heads
     own = hidden.copy()
-    capacity = max((np.int64(rows.slot.max()) // BLOCK + 1) * BLOCK, shape.head_width)
-    scores = np.empty((ATTENTION_ROWS * groups, capacity), np.int32)
-    attention = np.empty((ATTENTION_ROWS * groups, capacity), np.int16)
-    scratch = np.empty(max(capacity, 2 * width), np.float32)
-    left = np.empty((count, max(width, mixed_width)), np.int16)
-    wide_left = np.empty((count, feed), np.int16)
+    scores, attention = new_scores(np.int64(rows.slot.max()), groups)
+    scratch = np.empty(max(scores.shape[1], 2 * width), np.float32)
+    left = np.empty((count, max(width, mixed_width)), np.int8)
+    wide_left = np.empty((count, feed), np.int8)
     scales, row = np.empty(count, np.float32), np.empty(width, np.float32)
     heads = share(head_total, part, parts, 1)
     qkv_blocks = share(weights.qkv.shape[1], part, parts, 1)
@@ -177,6 +176,11 @@ def run_few(
         for r in range(count):
             scales[r] = quantise(shared.gated[r], wide_left[r])
         project_part(wide_left, weights.down[layer], shared.sums[1], width_blocks)
+        if layer < weights.down_rest.shape[0]:
+            project_part(wide_left, weights.down_rest[layer], shared.sums[2], width_blocks)
+            own_columns = slice(width_blocks[0] * BLOCK, width_blocks[1] * BLOCK)
+            for r in range(count):
+                add_rest(shared.sums[1, r, own_columns], shared.sums[2, r, own_columns])
         meet(counter, parts)
         for r in range(count):
             add_scaled(

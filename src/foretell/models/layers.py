@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from foretell.compilation import compiled
 from foretell.exact.arithmetic import gelu, silu
-from foretell.exact.attention import attend, store_key, store_value
+from foretell.exact.attention import SLOTS, attend, store_key, store_value
 from foretell.exact.product import product_at
-from foretell.exact.transform import hadamard, quantise, rms_norm
+from foretell.exact.transform import REST_STEPS, hadamard, quantise, rms_norm
 
 ROWS = 24
 """Rows that go through a layer's products together."""
@@ -29,18 +29,19 @@ class Weights(NamedTuple):
     """Stacked exact weights of all layers; packed int8 matrices and their float32 row scales."""
 
     attention_norm: NDArray[np.float32]  # (L, D), or (L, 0) for layers without
-    qkv: NDArray[np.int8]  # (L, (H + 3 K) W / 16, D / 2, 16, 2): queries, keys, values, values' rest
+    qkv: NDArray[np.int8]  # (L, (H + 3 K) W / 16, D / 4, 16, 4): queries, keys, values, values' rest
     qkv_scale: NDArray[np.float32]  # (L, (H + 3 K) W)
     query_norm: NDArray[np.float32]  # (L, W) or (L, 0)
     key_norm: NDArray[np.float32]
-    output: NDArray[np.int8]  # (L, D / 16, H W / 2, 16, 2)
+    output: NDArray[np.int8]  # (L, D / 16, H W / 4, 16, 4)
     output_scale: NDArray[np.float32]  # (L, D)
     attention_post: NDArray[np.float32]  # (L, D) or (L, 0)
     feed_norm: NDArray[np.float32]  # (L, D)
-    gate_up: NDArray[np.int8]  # (L, 2 F / 16, D / 2, 16, 2)
+    gate_up: NDArray[np.int8]  # (L, 2 F / 16, D / 4, 16, 4)
     gate_up_scale: NDArray[np.float32]  # (L, 2 F)
-    down: NDArray[np.int8]  # (L, D / 16, F / 2, 16, 2)
-    down_scale: NDArray[np.float32]  # (L, D)
+    down: NDArray[np.int8]  # (L, D / 16, F / 4, 16, 4)
+    down_rest: NDArray[np.int8]  # (first layers, D / 16, F / 4, 16, 4): what rounding left
+    down_scale: NDArray[np.float32]  # (L, D): of a step, or where there is a rest, of its steps
     feed_post: NDArray[np.float32]  # (L, D) or (L, 0)
 
 
@@ -61,10 +62,22 @@ class Shape(NamedTuple):
 class Cache(NamedTuple):
     """Keys and values of every layer and stream; see :mod:`foretell.exact.attention` for the layout."""
 
-    keys: NDArray[np.int8]  # (L, S, K, slots / 16, W / 2, 16, 2)
+    keys: NDArray[np.int8]  # (L, S, K, slots / 16, W / 4, 16, 4)
     key_scales: NDArray[np.float32]  # (L, S, K, slots)
-    values: NDArray[np.int8]  # (L, S, K, W / 16, slots / 2, 16, 2)
+    values: NDArray[np.int8]  # (L, S, K, W / 16, slots / 4, 16, 4)
     value_scales: NDArray[np.float32]  # (L, S, K, slots)
+
+
+def new_cache(layers: int, streams: int, kv_heads: int, slots: int, head_width: int) -> Cache:
+    """Empty cache for ``streams`` streams of up to ``slots`` tokens each."""
+    slots = -(-slots // SLOTS) * SLOTS
+    lead = (layers, streams, kv_heads)
+    return Cache(
+        np.zeros((*lead, slots // 16, head_width // 4, 16, 4), np.int8),
+        np.zeros((*lead, slots), np.float32),
+        np.zeros((*lead, head_width // 16, slots // 4, 16, 4), np.int8),
+        np.zeros((*lead, slots), np.float32),
+    )
 
 
 class Rows(NamedTuple):
@@ -78,11 +91,11 @@ class Rows(NamedTuple):
 
 
 @compiled
-def project(left: NDArray[np.int16], packed: NDArray[np.int8], sums: NDArray[np.int32], rows: int) -> None:
+def project(left: NDArray[np.int8], packed: NDArray[np.int8], sums: NDArray[np.int32], rows: int) -> None:
     """Multiply the first ``rows`` rows by a packed matrix into the first columns of ``sums``."""
-    inputs = packed.shape[1] * 2
+    inputs = packed.shape[1] * 4
     product_at(
-        left.ctypes.data, left.shape[1], packed.ctypes.data, inputs, packed.shape[0], sums.ctypes.data,
+        left.ctypes.data, left.shape[1], packed.ctypes.data, inputs * 16, inputs, packed.shape[0], sums.ctypes.data,
         sums.shape[1], rows,
     )  # fmt: skip
 
@@ -116,7 +129,7 @@ def norm_rows(
     hidden: NDArray[np.float32],
     norm: NDArray[np.float32],
     shape: Shape,
-    left: NDArray[np.int16],
+    left: NDArray[np.int8],
     scales: NDArray[np.float32],
     row: NDArray[np.float32],
 ) -> None:
@@ -143,7 +156,7 @@ def place_heads(
     sums: NDArray[np.int32],
     scale: np.float32,
     cache: Cache,
-    queries: NDArray[np.int16],
+    queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
 ) -> None:
     """From row m's integer sums to its queries and cache entries, for a range of heads.
@@ -153,7 +166,7 @@ def place_heads(
     """
     head_width, groups = shape.head_width, shape.heads // shape.kv_heads
     x, normed = np.empty(head_width, np.float32), np.empty(head_width, np.float32)
-    whole = np.empty(head_width, np.int16)
+    whole = np.empty(head_width, np.int8)
     scales = weights.qkv_scale[layer]
     stream, slot, position = rows.stream[m], rows.slot[m], rows.position[m]
     for h in range(heads[0], heads[1]):
@@ -195,12 +208,12 @@ def layer_inputs(
     end: int,
     hidden: NDArray[np.float32],
     cache: Cache,
-    queries: NDArray[np.int16],
+    queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
 ) -> None:
     """Norm, query, key and value projections of rows begin ... end - 1, and their cache entries."""
     width = hidden.shape[1]
-    left = np.empty((ROWS, width), np.int16)
+    left = np.empty((ROWS, width), np.int8)
     scales = np.empty(ROWS, np.float32)
     sums = np.empty((ROWS, weights.qkv_scale.shape[1]), np.int32)
     row = np.empty(width, np.float32)
@@ -214,6 +227,13 @@ def layer_inputs(
                 layer, weights, shape, cosines, sines, rows, start + r, heads, sums[r], scales[r], cache, queries,
                 query_scales,
             )  # fmt: skip
+
+
+@compiled
+def add_rest(sums: NDArray[np.int32], rest: NDArray[np.int32]) -> None:
+    """Turn sums into units of the rest, and add its sums."""
+    for i in range(rest.size):
+        sums[i] = np.int32(np.int32(sums[i] * np.int32(REST_STEPS)) + rest[i])
 
 
 @compiled
@@ -240,6 +260,15 @@ def add_scaled(
 
 
 @compiled
+def new_scores(highest: int, groups: int) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
+    """Room for the scores and weights of :func:`~foretell.exact.attention.attend` up to slot ``highest``."""
+    # Rows a power of two apart would fall into the same sets of the processor's cache.
+    capacity = (highest // SLOTS + 1) * SLOTS + 16
+    rows = ATTENTION_ROWS * groups
+    return np.empty((rows, capacity), np.int32), np.empty((2 * rows, capacity + 48), np.int8)
+
+
+@compiled
 def attend_rows(
     layer: int,
     shape: Shape,
@@ -248,10 +277,10 @@ def attend_rows(
     begin: int,
     end: int,
     cache: Cache,
-    queries: NDArray[np.int16],
+    queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
     sums: NDArray[np.int32],
-    attention: NDArray[np.int16],
+    attention: NDArray[np.int8],
     scratch: NDArray[np.float32],
     out: NDArray[np.float32],
     part: int,
@@ -262,7 +291,7 @@ def attend_rows(
     Of all pairs of a group and a key head, every ``parts``-th is done.
     """
     head_width, groups = shape.head_width, shape.heads // shape.kv_heads
-    stacked = np.empty((ATTENTION_ROWS * groups, head_width), np.int16)
+    stacked = np.empty((ATTENTION_ROWS * groups, head_width), np.int8)
     stacked_scales = np.empty(ATTENTION_ROWS * groups, np.float32)
     result = np.empty((ATTENTION_ROWS * groups, head_width), np.float32)
     first = np.empty(ATTENTION_ROWS, np.int32)
@@ -345,7 +374,7 @@ def layer_outputs(
     end: int,
     hidden: NDArray[np.float32],
     cache: Cache,
-    queries: NDArray[np.int16],
+    queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
 ) -> None:
     """Attention, its output projection and the feed-forward part of rows begin ... end - 1."""
@@ -355,15 +384,14 @@ def layer_outputs(
     highest = 0
     for m in range(begin, end):
         highest = max(highest, rows.slot[m])
-    capacity = max((highest // 16 + 1) * 16, shape.head_width)
-    scores = np.empty((ATTENTION_ROWS * groups, capacity), np.int32)
-    attention = np.empty((ATTENTION_ROWS * groups, capacity), np.int16)
-    scratch = np.empty(max(capacity, 2 * width), np.float32)
+    scores, attention = new_scores(highest, groups)
+    scratch = np.empty(max(scores.shape[1], 2 * width), np.float32)
     mixed = np.empty((ROWS, mixed_width), np.float32)
-    left = np.empty((ROWS, max(width, mixed_width)), np.int16)
-    wide_left = np.empty((ROWS, feed), np.int16)
+    left = np.empty((ROWS, max(width, mixed_width)), np.int8)
+    wide_left = np.empty((ROWS, feed), np.int8)
     scales = np.empty(ROWS, np.float32)
     sums = np.empty((ROWS, max(width, 2 * feed)), np.int32)
+    rest = np.empty((ROWS, width if layer < weights.down_rest.shape[0] else 0), np.int32)
     row, gated = np.empty(width, np.float32), np.empty(feed, np.float32)
     up_scale, down_scale = weights.gate_up_scale[layer], weights.down_scale[layer]
     for start in range(begin, end, ROWS):
@@ -387,6 +415,10 @@ def layer_outputs(
             gate_columns(shape, sums[r, :feed], sums[r, feed:], scales[r], up_scale[:feed], up_scale[feed:], gated)
             scales[r] = quantise(gated, wide_left[r])
         project(wide_left, weights.down[layer], sums, count)
+        if layer < weights.down_rest.shape[0]:
+            project(wide_left, weights.down_rest[layer], rest, count)
+            for r in range(count):
+                add_rest(sums[r], rest[r])
         for r in range(count):
             add_scaled(
                 sums[r],
@@ -412,7 +444,7 @@ def run_layers(
     end: int,
     hidden: NDArray[np.float32],
     cache: Cache,
-    queries: NDArray[np.int16],
+    queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
     taps: Taps,
 ) -> None:

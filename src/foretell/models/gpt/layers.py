@@ -16,7 +16,7 @@ from foretell.exact.arithmetic import gelu
 from foretell.exact.attention import store_key, store_value
 from foretell.exact.centred import layer_norm, quick_gelu
 from foretell.exact.transform import hadamard, quantise, rms_norm
-from foretell.models.layers import ATTENTION_ROWS, ROWS, Cache, Rows, Shape, attend_rows, project
+from foretell.models.layers import ROWS, Cache, Rows, Shape, attend_rows, new_scores, project
 
 
 class GptWeights(NamedTuple):
@@ -24,18 +24,18 @@ class GptWeights(NamedTuple):
 
     attention_norm: NDArray[np.float32]  # (L, D)
     attention_shift: NDArray[np.float32]  # (L, D), or (L, 0) where norms are not centred
-    qkv: NDArray[np.int8]  # (L, 4 D / 16, D / 2, 16, 2): queries, keys, values, values' rest
+    qkv: NDArray[np.int8]  # (L, 4 D / 16, D / 4, 16, 4): queries, keys, values, values' rest
     qkv_scale: NDArray[np.float32]  # (L, 4 D)
     qkv_bias: NDArray[np.float32]  # (L, 3 D)
-    output: NDArray[np.int8]  # (L, D / 16, D / 2, 16, 2)
+    output: NDArray[np.int8]  # (L, D / 16, D / 4, 16, 4)
     output_scale: NDArray[np.float32]  # (L, D)
     output_bias: NDArray[np.float32]  # (L, D)
     feed_norm: NDArray[np.float32]  # (L, D)
     feed_shift: NDArray[np.float32]  # (L, D) or (L, 0)
-    inner: NDArray[np.int8]  # (L, F / 16, D / 2, 16, 2)
+    inner: NDArray[np.int8]  # (L, F / 16, D / 4, 16, 4)
     inner_scale: NDArray[np.float32]  # (L, F)
     inner_bias: NDArray[np.float32]  # (L, F)
-    down: NDArray[np.int8]  # (L, D / 16, F / 2, 16, 2)
+    down: NDArray[np.int8]  # (L, D / 16, F / 4, 16, 4)
     down_scale: NDArray[np.float32]  # (L, D)
     down_bias: NDArray[np.float32]  # (L, D)
 
@@ -77,12 +77,12 @@ def _place_heads(
     sums: NDArray[np.int32],
     scale: np.float32,
     cache: Cache,
-    queries: NDArray[np.int16],
+    queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
 ) -> None:
     """From row m's integer sums to its queries and cache entries."""
     wide = shape.head_width
-    x, whole = np.empty(wide, np.float32), np.empty(wide, np.int16)
+    x, whole = np.empty(wide, np.float32), np.empty(wide, np.int8)
     scales, bias = weights.qkv_scale[layer], weights.qkv_bias[layer]
     stream, slot = rows.stream[m], rows.slot[m]
     for h in range(3 * shape.heads):
@@ -116,12 +116,12 @@ def layer_inputs(
     end: int,
     hidden: NDArray[np.float32],
     cache: Cache,
-    queries: NDArray[np.int16],
+    queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
 ) -> None:
     """Norm, query, key and value projections of rows begin ... end - 1, and their cache entries."""
     width = hidden.shape[1]
-    left, scales = np.empty((ROWS, width), np.int16), np.empty(ROWS, np.float32)
+    left, scales = np.empty((ROWS, width), np.int8), np.empty(ROWS, np.float32)
     sums = np.empty((ROWS, weights.qkv_scale.shape[1]), np.int32)
     row = np.empty(width, np.float32)
     for start in range(begin, end, ROWS):
@@ -159,7 +159,7 @@ def layer_outputs(
     end: int,
     hidden: NDArray[np.float32],
     cache: Cache,
-    queries: NDArray[np.int16],
+    queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
 ) -> None:
     """Attention, its output projection and the feed-forward part of rows begin ... end - 1."""
@@ -167,12 +167,10 @@ def layer_outputs(
     highest = 0
     for m in range(begin, end):
         highest = max(highest, rows.slot[m])
-    capacity = max((highest // 16 + 1) * 16, shape.head_width)
-    scores = np.empty((ATTENTION_ROWS, capacity), np.int32)
-    attention = np.empty((ATTENTION_ROWS, capacity), np.int16)
-    scratch = np.empty(capacity, np.float32)
-    mixed, left = np.empty((ROWS, width), np.float32), np.empty((ROWS, width), np.int16)
-    wide_left, inner = np.empty((ROWS, feed), np.int16), np.empty(feed, np.float32)
+    scores, attention = new_scores(highest, 1)
+    scratch = np.empty(scores.shape[1], np.float32)
+    mixed, left = np.empty((ROWS, width), np.float32), np.empty((ROWS, width), np.int8)
+    wide_left, inner = np.empty((ROWS, feed), np.int8), np.empty(feed, np.float32)
     scales, row = np.empty(ROWS, np.float32), np.empty(width, np.float32)
     sums = np.empty((ROWS, max(width, feed)), np.int32)
     for start in range(begin, end, ROWS):
@@ -210,7 +208,7 @@ def run_layers(
     end: int,
     hidden: NDArray[np.float32],
     cache: Cache,
-    queries: NDArray[np.int16],
+    queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
 ) -> None:
     """All layers for rows begin ... end - 1, whose streams no other call touches at the same time."""
@@ -240,7 +238,7 @@ def quantise_rows(
     block: int,
     begin: int,
     end: int,
-    integers: NDArray[np.int16],
+    integers: NDArray[np.int8],
     scales: NDArray[np.float32],
 ) -> None:
     """Rotate and quantise rows for the head; ``normed`` is overwritten."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from foretell.errors import ModelError
 from foretell.exact.head import frequency_rows, head_sums
-from foretell.exact.product import BLOCK
+from foretell.exact.product import BLOCK, QUAD
 from foretell.exact.threads import cut, run_all, thread_count
 from foretell.exact.transform import block_size
 from foretell.models.convert import embedding_rows, packed_matrix
@@ -153,7 +153,7 @@ def _check_shapes(config: GptConfig, arrays: dict[str, NDArray[Any]], vocabulary
         "embedding": ((rows, config.width), np.int16),
         "embedding_scale": ((rows,), np.float32),
         "positions": ((config.context, config.width), np.float32),
-        "head": ((outputs // BLOCK, config.width // 2, BLOCK, 2), np.int8),
+        "head": ((outputs // BLOCK, config.width // QUAD, BLOCK, QUAD), np.int8),
         "head_scale": ((outputs,), np.float32),
     }
     if clusters is not None:

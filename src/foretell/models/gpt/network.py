@@ -21,7 +21,7 @@ from foretell.models.gpt.layers import (
     quantise_rows,
     run_layers,
 )
-from foretell.models.layers import ROWS, Cache, Rows, Shape
+from foretell.models.layers import ROWS, Cache, Rows, Shape, new_cache
 
 _NO_MASK = np.empty((0, 0), np.bool_)
 
@@ -64,14 +64,7 @@ class Network:
     def new_cache(self, streams: int, slots: int) -> Cache:
         """Empty cache for ``streams`` streams of up to ``slots`` rows each."""
         config = self.config
-        slots = -(-slots // 16) * 16
-        lead = (config.layers, streams, config.heads)
-        return Cache(
-            np.zeros((*lead, slots // 16, config.head_width // 2, 16, 2), np.int8),
-            np.zeros((*lead, slots), np.float32),
-            np.zeros((*lead, config.head_width // 16, slots // 2, 16, 2), np.int8),
-            np.zeros((*lead, slots), np.float32),
-        )
+        return new_cache(config.layers, streams, config.heads, slots, config.head_width)
 
     def cache_bytes(self, slots: int) -> int:
         """Memory of one stream's cache of ``slots`` rows."""
@@ -94,7 +87,7 @@ class Network:
         """
         count, threads, config = len(hidden), thread_count(), self.config
         rows = Rows(streams, slots, slots, np.zeros(count, np.int32), _NO_MASK)
-        queries = np.empty((count, config.heads, 1, config.head_width), np.int16)
+        queries = np.empty((count, config.heads, 1, config.head_width), np.int8)
         work = (hidden, cache, queries, np.empty((count, config.heads, 1), np.float32))
         fixed = (self.weights, self.shape, rows)
         parts = cut_by_stream(streams, threads)
@@ -114,7 +107,7 @@ class Network:
     def states(self, normed: NDArray[np.float32]) -> States:
         """What the head multiplies, from what :meth:`run` gave (overwritten)."""
         count, width = normed.shape
-        integers, scales = np.empty((count, width), np.int16), np.empty(count, np.float32)
+        integers, scales = np.empty((count, width), np.int8), np.empty(count, np.float32)
         parts = cut(count, thread_count(), ROWS)
         run_all(quantise_rows, [(normed, self.shape.width_block, a, b, integers, scales) for a, b in parts])
         return States(integers, scales)
@@ -131,7 +124,7 @@ def _check_shapes(config: GptConfig, arrays: dict[str, NDArray[Any]]) -> None:
         ("inner", feed, width),
         ("down", width, feed),
     ):
-        wanted[name] = (layers, outputs // 16, inputs // 2, 16, 2), np.int8
+        wanted[name] = (layers, outputs // 16, inputs // 4, 16, 4), np.int8
         wanted[f"{name}_scale"] = (layers, outputs), np.float32
         wanted[f"{name}_bias"] = (layers, 3 * width if name == "qkv" else outputs), np.float32
     for name in ("attention", "feed"):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from foretell.errors import ModelError
 from foretell.exact.head import frequency_rows, head_sums
-from foretell.exact.product import BLOCK
+from foretell.exact.product import BLOCK, QUAD
 from foretell.exact.threads import cut, run_all, thread_count
 from foretell.exact.transform import block_size
 from foretell.models.convert import EMBEDDING_LIMIT, embedding_rows, packed_matrix
@@ -146,7 +146,7 @@ class PatchesModel:
                 "byte.positions": ((config.byte.context, width), np.float32),
                 "byte.embedding": ((SYMBOLS, width), np.int16),
                 "byte.embedding_scale": ((SYMBOLS,), np.float32),
-                "byte.head": ((outputs // BLOCK, width // 2, BLOCK, 2), np.int8),
+                "byte.head": ((outputs // BLOCK, width // QUAD, BLOCK, QUAD), np.int8),
                 "byte.head_scale": ((outputs,), np.float32),
             },
             arrays,
