@@ -323,10 +323,10 @@ def test_levels_and_verification(folder: Path) -> None:
 
 
 GOLDEN = {
-    "bytes": "f3051a81a4b0d5920413063b47e857c913b3f6a1a819e188f5252f1ab3e46529",
-    "patches": "de2c5c818ff962cb0925b1ba4033bd41930e2eacff8ac42a97031420df2cc8d2",
-    "image": "5bf13e158cf0c46054faed002fac0de106306d2f0a39033369938e24650ea70e",
-    "text": "e3b5b294552ff96b4e188e21993f93b15ac62a02e3c28c3e11cf439468c694e1",
+    "bytes": "6ea8a4af71c2520c27d5f4654bc60c810567b195677255f481e8719cb71e918a",
+    "patches": "337ca0941efd8ee170b439fa866d340a4248195f782aa24efa64c2cdf47c05f2",
+    "image": "7a9e076502b64905ab8b1ccb66626b82dff5ef5234015008b3b5e315ad922427",
+    "text": "e7b064b7aaa0114421e7ac69a7eb5968fb9c9cf07ec915f17f0fe264fcde2daf",
 }
 
 

@@ -137,9 +137,9 @@ def test_predictions_are_those_of_the_float_model(purpose: str, cache: Path) -> 
 
 
 GOLDEN = {
-    "bytes": "160874182d1f3f1742f5b428c450cfeb6ed57b6bc70c6f1ec2eedaa8d28f3c2b",
-    "text": "7f1961b88544d1fb01b40b54fcf7279828fe9299792b31c92cc1a1e8523e93e7",
-    "pixels": "dced503ffb0cb863946808837a3959dcc65b8a387dc0f654390e76e24623b062",
+    "bytes": "4b3cdc20d101467111d47a109063127f9363a35579fdd3b89fb73ebc64aa4c41",
+    "text": "78ab7b0ef1da19207a981a95d95010631e4d79b3a6773c06672c8ee093a5ad87",
+    "pixels": "aff045cb535934eef6c74cb1ac52eb045cf9e45a020376c021a7de8b64b8f7ea",
 }
 
 

@@ -72,9 +72,9 @@ def test_restricted_probabilities_are_those_of_the_model_among_the_symbols() -> 
     tokens = np.r_[np.int32(model.start), rows[lane[0, :-1]]].astype(np.int32)
     whole = feed(model, tokens)[:, rows]
     assert some_tokens(model, 2).size == 2
-    # Both count from their own largest frequency, so they agree up to rounding.
+    # Both count from their own largest frequency, and refine what is near to it, so they agree up to rounding.
     shares = whole / whole.sum(1, keepdims=True)
-    assert np.abs(found / found.sum(1, keepdims=True) - shares).max() < 1e-5
+    assert np.abs(found / found.sum(1, keepdims=True) - shares).max() < 1e-4
 
 
 def test_patches_are_read_as_the_paper_has_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

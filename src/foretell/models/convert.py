@@ -20,7 +20,6 @@ from foretell.errors import ModelError
 from foretell.exact import CONTRACT
 from foretell.exact.product import BLOCK, pack
 from foretell.exact.transform import block_size, quantise_weights, quantise_weights_twice, rotate_weights
-from foretell.models.config import DecoderConfig
 from foretell.models.layers import Weights
 from foretell.models.source import ModelSource
 

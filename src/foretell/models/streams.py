@@ -94,10 +94,9 @@ class TokenModel:
         self._head = pack(whole[rows])
         self._head_scale = np.zeros(-(-rows.size // BLOCK) * BLOCK, np.float32)
         self._head_scale[: rows.size] = model.head_scale[rows]
-        self._head_rest = None
-        if isinstance(model, Decoder):
-            self._head_rest = np.zeros((self._head_scale.size, model.config.width), np.int8)
-            self._head_rest[: rows.size] = model.head_rest[rows]
+        self._head_rest = model.head_rest
+        if self._head_rest.size:
+            self._head_rest = np.pad(self._head_rest[rows], ((0, -rows.size % BLOCK), (0, 0)))
         vocabulary = model.vocabulary
         unspelled = _NO_TOKENS if vocabulary is None else vocabulary.unspelled
         self._unspelled = np.flatnonzero(np.isin(rows, unspelled)).astype(np.int32)
@@ -128,8 +127,7 @@ class TokenModel:
         def some(a: int, b: int) -> None:
             sums = np.empty((b - a, self._head_scale.size), np.int32)
             head_sums(states.integers[a:b], self._head, sums, b - a)
-            if self._head_rest is not None:
-                refine_rows(sums, states.integers[a:b], states.scales[a:b], self._head_scale, self._head_rest)
+            refine_rows(sums, states.integers[a:b], states.scales[a:b], self._head_scale, self._head_rest)
             frequency_rows(sums, states.scales[a:b], self._head_scale, self._unspelled, out[a:b])
 
         run_all(some, cut(states.scales.size, thread_count(), HEAD_ROWS))

@@ -99,6 +99,7 @@ class Gpt:
         self.embedding, self.embedding_scale = arrays["embedding"], arrays["embedding_scale"]
         self.positions = arrays["positions"]
         self.head, self.head_scale = arrays["head"], arrays["head_scale"]
+        self.head_rest = np.empty((0, config.width), np.int8)
         if self.vocabulary:
             self.start, self.tokens = self.vocabulary.row_of_id[config.start], len(self.vocabulary.leaves)
         else:
