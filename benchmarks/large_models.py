@@ -1,6 +1,6 @@
 """What LMCompress' own way gives with a model at hand: a language model that reads sound and pictures as tokens.
 
-Beginnings of files only, since a language model takes a second for some hundred bytes: part of a second of speech at
+Beginnings of files only, since a language model takes a second for some hundred bytes: a part of a second of speech at
 8 kHz and 8 bits (the paper's setting, converted by sox), and squares of 32 x 32 pixels out of the middle of
 photographs. For each, bits a sample by the model alone (its probabilities of the tokens that stand for values, among
 themselves), by the codec (the same, mixed online with contexts), by foretell's codecs for the medium and for any bytes,
@@ -104,7 +104,7 @@ def photograph(name: str, model: registry.Model) -> dict[str, object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="smollm2-135m")
-    parser.add_argument("--samples", type=int, default=4000, help="samples of each file of speech")
+    parser.add_argument("--samples", type=int, default=3000, help="samples of each file of speech")
     args = parser.parse_args()
     if not DATA.is_dir():
         raise SystemExit(f"large_models: no data in {DATA}; set FORETELL_DATA")

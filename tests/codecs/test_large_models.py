@@ -127,6 +127,22 @@ def test_damaged_heads_of_bytes_are_refused(name: str, folder: Path) -> None:
         codec.decode_frames([(payload[:at] + b"\x01\xff\xff\x7f" + payload[at + 2 :], 300)])
 
 
+@pytest.mark.parametrize(("name", "head"), [("bytes", 4), ("patches", 7), ("image", 6), ("text", 6)])
+def test_codes_of_noise_decode_to_something_of_the_right_size(name: str, head: int, folder: Path) -> None:
+    model = load(folder, name)
+    if name in ("image", "text"):
+        codec: BytesCodec | PixelsCodec = PixelsCodec(model)
+        payload, size = codec.encode(bytes(192), Layout(8, 8, 3)), 192
+    else:
+        codec, size = BytesCodec(model), 120
+        (payload,) = codec.encode_frames([bytes(120)])
+    assert payload is not None
+    for seed in range(6):
+        noise = samples.integers(seed, 0, 255, (200,)).astype(np.uint8).tobytes()
+        (frame,) = codec.decode_frames([(payload[:head] + noise, size)])
+        assert len(frame) == size
+
+
 def test_groups_hold_every_pixel_once() -> None:
     for rows, width, side, lanes in ((1, 1, 8, 3), (8, 8, 8, 1), (9, 17, 8, 2), (30, 5, 16, 4)):
         seen = np.zeros((rows, width), int)
