@@ -291,8 +291,9 @@ def test_threads_change_nothing(name: str, folder: Path) -> None:
 
 def test_rows_of_a_picture_are_cut_out_of_its_archive(folder: Path, tmp_path: Path) -> None:
     picture = pictures.scene(20, 18)
-    path = tmp_path / "scene.ppm.fore"
-    path.write_bytes(foretell.compress(pictures.ppm(picture), model=str(folder / "image")))
+    path = tmp_path / "scene.fore"
+    path.write_bytes(foretell.compress_image(picture, model=str(folder / "image")))
+    assert np.array_equal(foretell.decompress_image(path.read_bytes()), picture)
     with ArchiveFile(path) as archive:
         rows = b"".join(cut_rows(archive, 3, 5))
     assert rows.endswith(picture[3:5].tobytes())

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.codecs.base import CodecChoice
 from foretell.codecs.image import pnm
 from foretell.codecs.image.raster import MOST_CHANNELS, pixels_of
 from foretell.errors import ForetellError
@@ -51,7 +52,9 @@ def from_anymap(data: bytes) -> NDArray[Any]:
     return pixels_of(data[offset : offset + layout.size], layout, layout.rows)
 
 
-def compress_image(array: NDArray[Any], *, level: int = 6, verify: bool = False) -> bytes:
+def compress_image(
+    array: NDArray[Any], *, level: int = 6, verify: bool = False, model: str | None = None, tokens: str = ""
+) -> bytes:
     """Pack a picture into an archive.
 
     Parameters
@@ -62,6 +65,8 @@ def compress_image(array: NDArray[Any], *, level: int = 6, verify: bool = False)
         As for :func:`foretell.compress`.
     verify : bool
         Decode it before returning.
+    model, tokens : str, optional
+        A large model to code the picture with, as for :func:`foretell.compress`.
 
     Returns
     -------
@@ -82,7 +87,8 @@ def compress_image(array: NDArray[Any], *, level: int = 6, verify: bool = False)
     """
     from foretell.archive.pack import compress
 
-    return compress(to_anymap(array), level=level, codec="image", verify=verify)
+    codec: CodecChoice = "pixels" if model else "image"
+    return compress(to_anymap(array), level=level, model=model, codec=codec, verify=verify, tokens=tokens)
 
 
 def decompress_image(blob: bytes | bytearray | memoryview) -> NDArray[Any]:
