@@ -340,10 +340,10 @@ def test_levels_and_verification(folder: Path) -> None:
 
 
 GOLDEN = {
-    "bytes": "6ea8a4af71c2520c27d5f4654bc60c810567b195677255f481e8719cb71e918a",
-    "patches": "337ca0941efd8ee170b439fa866d340a4248195f782aa24efa64c2cdf47c05f2",
-    "image": "7a9e076502b64905ab8b1ccb66626b82dff5ef5234015008b3b5e315ad922427",
-    "text": "e7b064b7aaa0114421e7ac69a7eb5968fb9c9cf07ec915f17f0fe264fcde2daf",
+    "bytes": "54e379244fcc1c234ce7184666939b0d61168217946b6d0b3b8d83c0622dd36c",
+    "patches": "4d8213f6d7bad45f2cb2952afbe969fc9a20c0ba33024b15c945caca1701d47d",
+    "image": "6a3f3305fabc2c238250b14f6e8f459edfd38ea39841b13a8b3b7f3169718e8c",
+    "text": "1dc1db3f6f99b7d659d26b5509c0cf4cc7ef364bbe221abb2b70c6fdb360aaba",
 }
 
 

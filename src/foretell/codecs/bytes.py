@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.codecs.base import BYTES
-from foretell.codecs.bytes_kernels import CONTEXTS, STEP_BYTES, code_step
+from foretell.codecs.bytes_kernels import CONTEXTS, STEP_BYTES, TABLES, code_step, new_waves
 from foretell.codecs.lanes import MOST_LANES, MOST_SLOTS, plan_for
 from foretell.codecs.symbol_maps import BYTE_TOKENS, TOKEN_CHOICES, symbol_rows
 from foretell.compilation import announce
@@ -96,18 +96,20 @@ class BytesCodec:
         lanes, length = _shape_of(len(frame), stream, self._level)
         head = bytes([self._tokens, len(kind)]) + kind + encode_varint(lanes) + encode_varint(length)
         data = np.frombuffer(frame, np.uint8)
-        mixer = new_symbol_mixer(1, CONTEXTS, 8, len(frame))
+        mixer = new_symbol_mixer(TABLES, CONTEXTS, 8, len(frame))
         out = np.empty(2 * len(frame) + 4096, np.uint8)
         encoder = new_encoder()
         for first, last in _groups(len(frame), lanes, length):
             block = _lanes_of(data[first:last], length)
-            ends = _ends(last - first, length)
+            ends, waves = _ends(last - first, length), new_waves(len(block))
             frequencies = stream.predict(block)
             for step in range(block.shape[1]):
                 active = np.flatnonzero(ends > step)
                 if int(encoder[POSITION]) + active.size * STEP_BYTES > out.size:
                     out = np.concatenate([out, np.empty_like(out)])
-                code_step(False, mixer, block, active, step, np.ascontiguousarray(frequencies[:, step]), encoder, out)
+                code_step(
+                    False, mixer, waves, block, active, step, np.ascontiguousarray(frequencies[:, step]), encoder, out
+                )
             if self.progress:
                 self.progress(last - first)
         size = finish(encoder, out)
@@ -120,17 +122,18 @@ class BytesCodec:
         if not _fits(size, lanes, length, stream):
             raise CorruptArchiveError("the head of a frame of bytes is damaged", "fetch or make the file anew")
         data = np.frombuffer(payload, np.uint8)[position:].copy()
-        mixer = new_symbol_mixer(1, CONTEXTS, 8, size)
+        mixer = new_symbol_mixer(TABLES, CONTEXTS, 8, size)
         decoder = new_decoder(data)
         frame = np.empty(size, np.uint8)
         for first, last in _groups(size, lanes, length):
             ends = _ends(last - first, length)
             block = np.zeros((ends.size, int(ends[0])), np.int32)
+            waves = new_waves(ends.size)
             reading = stream.read(ends.size, block.shape[1])
             frequencies = reading.next(None)
             for step in range(block.shape[1]):
                 active = np.flatnonzero(ends > step)
-                code_step(True, mixer, block, active, step, frequencies, decoder, data)
+                code_step(True, mixer, waves, block, active, step, frequencies, decoder, data)
                 if step + 1 < block.shape[1]:
                     frequencies = reading.next(block[:, step])
                 if self.progress:

@@ -19,6 +19,7 @@ from foretell.entropy.context_table import hash_pair
 from foretell.entropy.counters import map_update
 from foretell.entropy.logistic import SQUASH, STRETCH, STRETCH_LIMIT, squash, stretch_ratio
 from foretell.entropy.mixer import REFINE_STEPS, mix, refine, refine_update, train
+from foretell.exact.arithmetic import exp2_negative
 
 MOST_BITS: Final = 12
 BUCKETS: Final = 13
@@ -26,7 +27,7 @@ BUCKETS: Final = 13
 SYMBOL_BYTES: Final = 8 * MOST_BITS
 """Most bytes that coding one symbol can write."""
 _FIRST_CONTEXT_WEIGHT = 8000
-_FIRST_TABLE_WEIGHTS = (50000, 13000)
+_FIRST_TABLE_WEIGHTS = (50000, 40000)
 _RATE: Final = 20
 _EARLY: Final = 1 << 19
 _SETTLING: Final = 1 << 11
@@ -77,6 +78,17 @@ def add_up(frequencies: NDArray[np.int32], sums: NDArray[np.int64]) -> None:
         sums[i] = total
         if i < frequencies.size:
             total += np.int64(frequencies[i])
+
+
+@compiled
+def fill_around(centre: int, slope: np.float32, sums: NDArray[np.int64]) -> None:
+    """Sums of frequencies of 256 symbols that fall by 2**-slope for each step from a centre, in sixteenths."""
+    total = np.int64(0)
+    for value in range(256):
+        sums[value] = total
+        away = np.float32(abs(16 * value - centre)) / np.float32(16.0)
+        total += np.int64(exp2_negative(away * slope)) + 1
+    sums[256] = total
 
 
 @compiled

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from foretell.codecs.pixels.colours import UNIT, blue_range
 from foretell.compilation import compiled
 from foretell.entropy.context_table import hash_pair
-from foretell.entropy.symbol_mixing import SYMBOL_BYTES, SymbolMixer, add_up, decode_symbol, encode_symbol
-from foretell.exact.arithmetic import exp2_negative
+from foretell.entropy.symbol_mixing import SYMBOL_BYTES, SymbolMixer, add_up, decode_symbol, encode_symbol, fill_around
 
 COLOUR_CONTEXTS: Final = 6
 VALUE_CONTEXTS: Final = 8
@@ -45,17 +44,6 @@ def _expected(samples: NDArray[np.int32], y: int, x: int, c: int, otherwise: int
     low, high = min(west, north), max(west, north)
     middle = low if corner >= high else high if corner <= low else west + north - corner
     return middle, abs(west - corner) + abs(north - corner)
-
-
-@compiled
-def _fill_table(centre: int, slope: np.float32, sums: NDArray[np.int64]) -> None:
-    """Sums of frequencies that fall by 2**-slope for each step from a centre, in units of a step / UNIT."""
-    total = np.int64(0)
-    for value in range(256):
-        sums[value] = total
-        away = np.float32(abs(UNIT * value - centre)) / np.float32(UNIT)
-        total += np.int64(exp2_negative(away * slope)) + 1
-    sums[256] = total
 
 
 @compiled
@@ -146,8 +134,8 @@ def code_pixel(
         for c in range(3):
             centre = np.int64(colours[colour, c])
             expected, spread = _expect(samples, y, x, c, centre // UNIT)
-            _fill_table(centre, slopes[colour], tables[0])
-            _fill_table(UNIT * expected, np.float32(3.0) / np.float32(spread + 3), tables[1])
+            fill_around(centre, slopes[colour], tables[0])
+            fill_around(UNIT * expected, np.float32(3.0) / np.float32(spread + 3), tables[1])
             _value_contexts(samples, y, x, c, expected, spread, colour + 1, own)
             least, most = np.int64(0), np.int64(255)
             if c == 2:
@@ -184,7 +172,7 @@ def code_sample(
         y, x = origins[k, 0] + pixel // width, origins[k, 1] + pixel % width
         expected, spread = _expect(samples, y, x, c, 128)
         add_up(frequencies[k], tables[0])
-        _fill_table(UNIT * expected, np.float32(3.0) / np.float32(spread + 3), tables[1])
+        fill_around(UNIT * expected, np.float32(3.0) / np.float32(spread + 3), tables[1])
         _value_contexts(samples, y, x, c, expected, spread, np.int64(0), contexts)
         if decoding:
             samples[y, x, c] = decode_symbol(mixer, tables, contexts, 0, 255, coder, data)
