@@ -340,10 +340,10 @@ def test_levels_and_verification(folder: Path) -> None:
 
 
 GOLDEN = {
-    "bytes": "54e379244fcc1c234ce7184666939b0d61168217946b6d0b3b8d83c0622dd36c",
-    "patches": "4d8213f6d7bad45f2cb2952afbe969fc9a20c0ba33024b15c945caca1701d47d",
-    "image": "6a3f3305fabc2c238250b14f6e8f459edfd38ea39841b13a8b3b7f3169718e8c",
-    "text": "1dc1db3f6f99b7d659d26b5509c0cf4cc7ef364bbe221abb2b70c6fdb360aaba",
+    "bytes": "375c1e36c3697f81bd24e2e9b1c4bb5fd5c7ac15fdf2490b81a47b84b6feb992",
+    "patches": "73283527b102ab6cbf61ea307499c1f786dc616ba727a3b40ccb65102f4e8e27",
+    "image": "f741ab5f2f3c9949acdd9d0aeb59f6bf505e4e0abe68a665d73245e5268d7318",
+    "text": "4107daeb15d4a3e28c79add1e3107ee4be4b28e8b0d7919e580cdda82efb4c48",
 }
 
 

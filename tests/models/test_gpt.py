@@ -137,9 +137,9 @@ def test_predictions_are_those_of_the_float_model(purpose: str, cache: Path) -> 
 
 
 GOLDEN = {
-    "bytes": "4b3cdc20d101467111d47a109063127f9363a35579fdd3b89fb73ebc64aa4c41",
-    "text": "78ab7b0ef1da19207a981a95d95010631e4d79b3a6773c06672c8ee093a5ad87",
-    "pixels": "aff045cb535934eef6c74cb1ac52eb045cf9e45a020376c021a7de8b64b8f7ea",
+    "bytes": "624fda80a5e0c77c848b10c639a823fb9794b17c20de72057deb69392657dea5",
+    "text": "038e9e44ac2a2feeffa2dd2d564fe14d7b9f08313b3cc73f4859fd523b0caff3",
+    "pixels": "12a582624ca6a31f2c806485629a72e3e895ff097379fc0667524ded64ccb213",
 }
 
 

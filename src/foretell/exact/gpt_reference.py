@@ -21,6 +21,7 @@ from foretell.exact.reference import (
     hadamard,
     product,
     quantise,
+    refined,
     rms_norm,
     sigmoid,
 )
@@ -100,8 +101,9 @@ def forward_reference(model: Gpt, tokens: NDArray[np.int32]) -> NDArray[np.int32
     hidden = model.embedding[tokens].astype(np.float32) * model.embedding_scale[tokens][:, None]
     normed = run_reference(model.network, hidden + model.positions[: tokens.size])
     integers, scales = quantise(hadamard(normed, model.network.shape.width_block))
-    sums = product(integers, unpack(model.head, model.tokens))
-    head_scale = model.head_scale[: model.tokens]
-    return np.stack(
-        [frequencies(row, scale, head_scale, model.unspelled) for row, scale in zip(sums, scales, strict=True)]
-    )
+    sums = product(integers, unpack(model.head, model.head_scale.size))
+    rest, count, rows = product(integers, model.head_rest), model.tokens, []
+    for row, more, scale in zip(sums, rest, scales, strict=True):
+        whole = refined(row, more, scale, model.head_scale)[:count]
+        rows.append(frequencies(whole, scale, model.head_scale[:count], model.unspelled))
+    return np.stack(rows)

@@ -74,10 +74,8 @@ def refine(
         The row's state, shape (D,), and the scale of a step.
     scales : ndarray of float32, shape (tokens padded to 16,)
     rest : ndarray of int8, shape (tokens padded to 16, D)
-        What rounding left of the weights, in units of ``scales``; empty for heads that are rounded once.
+        What rounding left of the weights, in units of ``scales``.
     """
-    if rest.shape[0] == 0:
-        return
     unit = scale * LOG2_E
     key = _LOWEST
     for n in range(sums.size):

@@ -11,17 +11,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.exact.head import HEAD_ROWS, frequency_rows, head_sums, refine_rows
-from foretell.exact.product import BLOCK, pack, unpack
-from foretell.exact.threads import cut, run_all, thread_count
 from foretell.models.decoder import Decoder, States
+from foretell.models.gpt.head import NO_TOKENS, Head
 from foretell.models.gpt.model import Gpt
 from foretell.models.gpt.patches import PAD, PatchesModel
 
 CHUNK = 240
 """Symbols of a lane that go through a model together where all are known."""
 NUMBERS = 256
-_NO_TOKENS = np.empty(0, np.int32)
 
 
 class Reading(Protocol):
@@ -83,23 +80,16 @@ class TokenModel:
         self,
         model: Decoder | Gpt,
         rows: NDArray[np.int32],
-        prompt: NDArray[np.int32] = _NO_TOKENS,
+        prompt: NDArray[np.int32] = NO_TOKENS,
         places: NDArray[np.int32] | None = None,
     ) -> None:
         self.model, self.rows, self.symbols = model, rows, rows.size
         self.opening = np.r_[np.int32(model.start), prompt].astype(np.int32)
         self.places = places
         self.longest = model.config.context - prompt.size
-        whole = unpack(model.head, model.head_scale.size)
-        self._head = pack(whole[rows])
-        self._head_scale = np.zeros(-(-rows.size // BLOCK) * BLOCK, np.float32)
-        self._head_scale[: rows.size] = model.head_scale[rows]
-        self._head_rest = model.head_rest
-        if self._head_rest.size:
-            self._head_rest = np.pad(self._head_rest[rows], ((0, -rows.size % BLOCK), (0, 0)))
-        vocabulary = model.vocabulary
-        unspelled = _NO_TOKENS if vocabulary is None else vocabulary.unspelled
-        self._unspelled = np.flatnonzero(np.isin(rows, unspelled)).astype(np.int32)
+        unspelled = NO_TOKENS if model.vocabulary is None else model.vocabulary.unspelled
+        head = Head.of_rows(model, rows, np.flatnonzero(np.isin(rows, unspelled)).astype(np.int32))
+        self.frequencies = head.frequencies
 
     def lane_bytes(self, length: int) -> int:
         """Memory that a lane of a length takes while it is read."""
@@ -119,19 +109,6 @@ class TokenModel:
     def read(self, lanes: int, length: int) -> Reading:
         """Begin to read so many lanes of up to a length."""
         return _TokenReading(self, lanes, length)
-
-    def frequencies(self, states: States) -> NDArray[np.int32]:
-        """Frequencies (M, S) of the symbols after each state."""
-        out = np.empty((states.scales.size, self.symbols), np.int32)
-
-        def some(a: int, b: int) -> None:
-            sums = np.empty((b - a, self._head_scale.size), np.int32)
-            head_sums(states.integers[a:b], self._head, sums, b - a)
-            refine_rows(sums, states.integers[a:b], states.scales[a:b], self._head_scale, self._head_rest)
-            frequency_rows(sums, states.scales[a:b], self._head_scale, self._unspelled, out[a:b])
-
-        run_all(some, cut(states.scales.size, thread_count(), HEAD_ROWS))
-        return out
 
 
 class _TokenReading:

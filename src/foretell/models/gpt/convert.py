@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.exact.product import pack
 from foretell.exact.transform import block_size, quantise_weights, rotate_weights
-from foretell.models.convert import packed_matrix, rotated_values
+from foretell.models.convert import rotated_values, rounded
 from foretell.models.gpt.config import GptConfig
 from foretell.models.gpt.layers import GptWeights
 
@@ -60,12 +59,12 @@ def _layer(config: GptConfig, tensor: Tensor, layer: int) -> Arrays:
     integers, scales = quantise_weights(value)
     rest = value - integers * scales[:, None].astype(np.float64)
     exact = np.concatenate([rotate_weights(matrix[:front], width_block), value, rest])
-    qkv, arrays = quantise_weights(exact), Arrays()
-    arrays["qkv"], arrays["qkv_scale"] = pack(qkv[0]), qkv[1]
+    arrays: Arrays = {}
+    arrays["qkv"], arrays["qkv_scale"] = quantise_weights(exact)
     arrays["qkv_bias"] = np.concatenate([bias[:front], rotated_values(bias[front:, None], head_block)[:, 0]])
     for name, block in (("output", head_block), ("inner", width_block), ("down", block_size(config.feed_forward))):
         matrix = np.ascontiguousarray(get(f"{name}.weight").T)
-        arrays[name], arrays[f"{name}_scale"] = packed_matrix(matrix, block)
+        arrays[name], arrays[f"{name}_scale"] = rounded(matrix, block)
         arrays[f"{name}_bias"] = get(f"{name}.bias")
     for name in ("attention", "feed"):
         arrays[f"{name}_norm"] = get(f"{name}_norm.weight")

@@ -10,20 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.errors import ModelError
-from foretell.exact.head import frequency_rows, head_sums
-from foretell.exact.product import BLOCK, QUAD
-from foretell.exact.threads import cut, run_all, thread_count
-from foretell.exact.transform import block_size
-from foretell.models.convert import embedding_rows, packed_matrix
+from foretell.exact.transform import block_size, rotate_weights
+from foretell.models.convert import embedding_rows
 from foretell.models.decoder import States
 from foretell.models.gpt.config import GptConfig
 from foretell.models.gpt.convert import Arrays, convert_layers
+from foretell.models.gpt.head import NO_TOKENS, Head, head_arrays
 from foretell.models.gpt.network import Network, check_arrays
 from foretell.models.layers import Cache
 from foretell.models.vocabulary import Vocabulary
-
-HEAD_ROWS = 24
-_NO_TOKENS = np.empty(0, np.int32)
 
 
 @dataclass(frozen=True)
@@ -69,8 +64,7 @@ class GptSource:
             arrays["clusters"] = self.clusters
         arrays["embedding"], arrays["embedding_scale"] = embedding_rows(table, 1.0)
         arrays["positions"] = self.require("positions")
-        arrays["head"], arrays["head_scale"] = packed_matrix(np.ascontiguousarray(head), block_size(config.width))
-        return arrays
+        return arrays | head_arrays("head", rotate_weights(head, block_size(config.width)))
 
 
 class Gpt:
@@ -85,6 +79,8 @@ class Gpt:
         What its tokens stand for: byte strings, colours, or bytes by their value.
     tokens : int
         Tokens that have a frequency.
+    frequencies : callable
+        From states to the integer frequencies of every token after each, shape (M, tokens); each at least 1.
     clusters : ndarray of int32, shape (K, 3), or None
         See :class:`GptSource`.
     """
@@ -98,8 +94,6 @@ class Gpt:
         rows = _check_shapes(config, arrays, self.vocabulary)
         self.embedding, self.embedding_scale = arrays["embedding"], arrays["embedding_scale"]
         self.positions = arrays["positions"]
-        self.head, self.head_scale = arrays["head"], arrays["head_scale"]
-        self.head_rest = np.empty((0, config.width), np.int8)
         if self.vocabulary:
             self.start, self.tokens = self.vocabulary.row_of_id[config.start], len(self.vocabulary.leaves)
         else:
@@ -107,6 +101,10 @@ class Gpt:
             self.tokens = 256 if self.clusters is None else len(self.clusters)
         if not 0 <= self.start < rows:
             raise ModelError("the model's start token is not in its vocabulary")
+        unspelled = self.vocabulary.unspelled if self.vocabulary else NO_TOKENS
+        whole = Head(arrays["head"], arrays["head_rest"], arrays["head_scale"], self.tokens, unspelled)
+        self.head, self.head_scale, self.head_rest = whole.packed, whole.scale, whole.rest
+        self.unspelled, self.frequencies = unspelled, whole.frequencies
         self.new_cache, self.cache_bytes = self.network.new_cache, self.network.cache_bytes
 
     def forward(
@@ -126,23 +124,6 @@ class Gpt:
         hidden = self.embedding[tokens].astype(np.float32) * scales + places
         return self.network.states(self.network.run(hidden, streams, slots, cache))
 
-    @property
-    def unspelled(self) -> NDArray[np.int32]:
-        """Tokens that get the smallest frequency."""
-        return self.vocabulary.unspelled if self.vocabulary else _NO_TOKENS
-
-    def frequencies(self, states: States) -> NDArray[np.int32]:
-        """Integer frequencies of every token after each state, shape (M, tokens); each at least 1."""
-        out = np.empty((states.scales.size, self.tokens), np.int32)
-
-        def some(a: int, b: int) -> None:
-            sums = np.empty((b - a, self.head_scale.size), np.int32)
-            head_sums(states.integers[a:b], self.head, sums, b - a)
-            frequency_rows(sums, states.scales[a:b], self.head_scale, self.unspelled, out[a:b])
-
-        run_all(some, cut(states.scales.size, thread_count(), HEAD_ROWS))
-        return out
-
 
 def _check_shapes(config: GptConfig, arrays: dict[str, NDArray[Any]], vocabulary: Vocabulary | None) -> int:
     """Refuse arrays that do not fit the sizes; return the number of rows of the embedding."""
@@ -154,12 +135,13 @@ def _check_shapes(config: GptConfig, arrays: dict[str, NDArray[Any]], vocabulary
         "embedding": ((rows, config.width), np.int16),
         "embedding_scale": ((rows,), np.float32),
         "positions": ((config.context, config.width), np.float32),
-        "head": ((outputs // BLOCK, config.width // QUAD, BLOCK, QUAD), np.int8),
+        "head": ((outputs, config.width), np.int8),
+        "head_rest": ((outputs, config.width), np.int8),
         "head_scale": ((outputs,), np.float32),
     }
     if clusters is not None:
         wanted["clusters"] = ((least, 3), np.int32)
     check_arrays(wanted, arrays)
-    if rows < least or outputs < least or outputs % BLOCK:
+    if rows < least or outputs < least:
         raise ModelError(f"a model of {least} tokens has an embedding of {rows} and a head of {outputs}")
     return rows

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from foretell.errors import ModelError
 from foretell.exact.arithmetic import LOG2_E
+from foretell.exact.product import pack
 from foretell.exact.threads import cut, run_all, thread_count
 from foretell.exact.transform import block_size
 from foretell.models.decoder import States, cut_by_stream
@@ -23,6 +24,7 @@ from foretell.models.gpt.layers import (
 )
 from foretell.models.layers import ROWS, Cache, Rows, Shape, new_cache
 
+MATRICES = ("qkv", "output", "inner", "down")
 _NO_MASK = np.empty((0, 0), np.bool_)
 
 
@@ -45,7 +47,8 @@ class Network:
     def __init__(self, config: GptConfig, arrays: dict[str, NDArray[Any]]) -> None:
         _check_shapes(config, arrays)
         self.config = config
-        self.weights = GptWeights(*(arrays[name] for name in GptWeights._fields))
+        matrices = {name: pack(arrays[name]) for name in MATRICES}
+        self.weights = GptWeights(*((arrays | matrices)[name] for name in GptWeights._fields))
         self.final_norm, self.final_shift = arrays["final_norm"], arrays["final_shift"]
         head_block = block_size(config.head_width)
         scale = np.float32(1.0 / np.sqrt(np.float64(config.head_width)) / head_block) * LOG2_E
@@ -124,7 +127,7 @@ def _check_shapes(config: GptConfig, arrays: dict[str, NDArray[Any]]) -> None:
         ("inner", feed, width),
         ("down", width, feed),
     ):
-        wanted[name] = (layers, outputs // 16, inputs // 4, 16, 4), np.int8
+        wanted[name] = (layers, outputs, inputs), np.int8
         wanted[f"{name}_scale"] = (layers, outputs), np.float32
         wanted[f"{name}_bias"] = (layers, 3 * width if name == "qkv" else outputs), np.float32
     for name in ("attention", "feed"):

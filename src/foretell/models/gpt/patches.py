@@ -15,14 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.errors import ModelError
-from foretell.exact.head import frequency_rows, head_sums
-from foretell.exact.product import BLOCK, QUAD
-from foretell.exact.threads import cut, run_all, thread_count
-from foretell.exact.transform import block_size
-from foretell.models.convert import EMBEDDING_LIMIT, embedding_rows, packed_matrix
+from foretell.exact.transform import block_size, rotate_weights
+from foretell.models.convert import EMBEDDING_LIMIT, embedding_rows
 from foretell.models.gpt.config import GptConfig
 from foretell.models.gpt.convert import Arrays, convert_layers
-from foretell.models.gpt.model import HEAD_ROWS
+from foretell.models.gpt.head import Head, head_arrays
 from foretell.models.gpt.network import Network, check_arrays
 
 BYTES = 256
@@ -93,9 +90,8 @@ class PatchesSource:
         arrays |= self._patch_rows()
         table, head = self.require("byte.embedding"), self.tensor("byte.head")
         arrays["byte.embedding"], arrays["byte.embedding_scale"] = embedding_rows(table, 1.0)
-        output = np.ascontiguousarray(table if head is None else head)
-        arrays["byte.head"], arrays["byte.head_scale"] = packed_matrix(output, block_size(self.config.byte.width))
-        return arrays
+        output = rotate_weights(table if head is None else head, block_size(self.config.byte.width))
+        return arrays | head_arrays("byte.head", output)
 
     def _patch_rows(self) -> Arrays:
         """The projection of one-hot bytes as 16-bit rows of one scale, so that sums of rows are integers."""
@@ -136,7 +132,6 @@ class PatchesModel:
             for prefix, part in (("patch.", config.patch), ("byte.", config.byte))
         )
         width, size = config.byte.width, config.patch_size
-        outputs = -(-SYMBOLS // BLOCK) * BLOCK
         check_arrays(
             {
                 "patch.rows": ((size * SYMBOLS, width), np.int16),
@@ -146,12 +141,15 @@ class PatchesModel:
                 "byte.positions": ((config.byte.context, width), np.float32),
                 "byte.embedding": ((SYMBOLS, width), np.int16),
                 "byte.embedding_scale": ((SYMBOLS,), np.float32),
-                "byte.head": ((outputs // BLOCK, width // QUAD, BLOCK, QUAD), np.int8),
-                "byte.head_scale": ((outputs,), np.float32),
+                "byte.head": ((SYMBOLS, width), np.int8),
+                "byte.head_rest": ((SYMBOLS, width), np.int8),
+                "byte.head_scale": ((SYMBOLS,), np.float32),
             },
             arrays,
         )
         self.arrays = arrays
+        head, rest, scale = (arrays[f"byte.head{part}"] for part in ("", "_rest", "_scale"))
+        self._head = Head(head, rest, scale, BYTES)
 
     def patch_inputs(self, patches: NDArray[np.int32], places: NDArray[np.int32]) -> NDArray[np.float32]:
         """Inputs (M, width) of the patch decoder for patches (M, patch size) at places (M,) of their units."""
@@ -173,14 +171,4 @@ class PatchesModel:
 
     def frequencies(self, normed: NDArray[np.float32]) -> NDArray[np.int32]:
         """Frequencies (M, 256) of the bytes that follow outputs (M, width) of the byte decoder (overwritten)."""
-        states = self.byte.states(normed)
-        out = np.empty((len(normed), BYTES), np.int32)
-        head, scales, none = self.arrays["byte.head"], self.arrays["byte.head_scale"], np.empty(0, np.int32)
-
-        def some(a: int, b: int) -> None:
-            sums = np.empty((b - a, scales.size), np.int32)
-            head_sums(states.integers[a:b], head, sums, b - a)
-            frequency_rows(sums, states.scales[a:b], scales, none, out[a:b])
-
-        run_all(some, cut(len(normed), thread_count(), HEAD_ROWS))
-        return out
+        return self._head.frequencies(self.byte.states(normed))
