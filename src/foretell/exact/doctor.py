@@ -12,6 +12,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -42,6 +43,8 @@ GOLDEN: dict[str, str] = {
     "forward pass": "75a13aa700cce03268a6801bc506c03514614c01ab1a1c199dd662e6e02a2d4e",
     "text frame": "35f49421659113ad859d75742576f1253bf4dcf7fa631f56487619310f830596",
     "octets frame": "8b34e651dd6499d27dbbbb6a5cb9b4888ae9d7fc7ba78446cf072621c59c22f9",
+    "GPT-2 layers": "dc787ffe20f4ba4ba886de97a4e195137d3a935809859ed153edcfcb9191bcda",
+    "bytes frame": "c69acc86b9544628fbb10dbdabff4890f890bb58f81463e172254a6f75d12269",
 }
 REMEDY = (
     "this machine computes other bits than the contract says: do not pack with it; try NUMBA_CPU_NAME=generic, "
@@ -237,6 +240,36 @@ def _octets() -> list[NDArray[Any] | bytes]:
     return [payload, codec.decode(payload, len(frame))]
 
 
+def _gpt() -> list[NDArray[Any] | bytes]:
+    from foretell.models.gpt.config import GptConfig
+    from foretell.models.gpt.convert import convert_layers
+    from foretell.models.gpt.network import Network
+
+    results: list[NDArray[Any] | bytes] = []
+    streams, slots = np.zeros(40, np.int32), np.arange(40, dtype=np.int32)
+    for activation, centred in (("gelu", True), ("quick_gelu", False)):
+        config = GptConfig(2, 96, 2, 192, 64, 1e-5, activation, centred)
+        sizes = {"qkv": (96, 288), "output": (96, 96), "inner": (96, 192), "down": (192, 96)}
+
+        def tensor(name: str, sizes: dict[str, tuple[int, int]] = sizes) -> NDArray[np.float32]:
+            *_, part, kind = name.split(".")
+            shape = sizes.get(part, (96, 96))
+            return floats(zlib.crc32(name.encode()), shape if part in sizes and kind == "weight" else shape[1:], 3)
+
+        network = Network(config, convert_layers(config, tensor))
+        states = network.run(floats(15, (40, 96), 4), streams, slots, network.new_cache(1, 40))
+        results += [states, *network.states(states.copy())]
+    return results
+
+
+def _bytes() -> list[NDArray[Any] | bytes]:
+    from foretell.codecs.bytes import BytesCodec
+
+    codec, frame = BytesCodec(model(llama_config())), integers(16, 90, 160, (300,)).astype(np.uint8).tobytes()
+    payload = codec.encode_frames([frame])[0]
+    return [payload, codec.decode_frames([(payload, 300)])[0]]
+
+
 _CHECKS: dict[str, Callable[[], list[NDArray[Any] | bytes]]] = {
     "product": _product,
     "norm": _norm,
@@ -248,6 +281,8 @@ _CHECKS: dict[str, Callable[[], list[NDArray[Any] | bytes]]] = {
     "forward pass": _forward,
     "text frame": _text,
     "octets frame": _octets,
+    "GPT-2 layers": _gpt,
+    "bytes frame": _bytes,
 }
 
 
