@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from foretell.spans import Document, Settings, encoders
 from foretell.spans.batches import batch_labels, batch_windows, windows_of
-from foretell.spans.layers import LabelHead, MatchHead, Pairs, TextEncoder, candidate_pairs
+from foretell.spans.layers import LabelCode, LabelHead, MatchHead, Pairs, TextEncoder, candidate_pairs
 from foretell.spans.lear import Lear
 from foretell.spans.rivals import BertMrc, Tagger
 
@@ -34,6 +34,11 @@ def build(parts, kind, **values):
     torch.nn.init.normal_(module.encoder.shapes.weight, std=0.1)
     text = batch_windows(windows_of([Document(t) for t in TEXTS], tokenizer, settings_), tokenizer, settings_)
     return module, text, batch_labels(LABELS, range(2), tokenizer, settings_)
+
+
+def numbered(rows, meaning=None):
+    nothing = torch.zeros(len(rows), 0, 0)
+    return LabelCode(nothing, nothing, nothing > 0, torch.tensor(rows), meaning)
 
 
 @pytest.mark.parametrize("heads", ["per-label", "shared"])
@@ -69,7 +74,7 @@ def test_match_head_is_a_product_with_both_vectors_joined():
     z = torch.randn(2, 5, 3, 6)
     pairs = Pairs(*(torch.tensor(v) for v in ([0, 1, 1], [0, 2, 2], [3, 2, 4], [2, 0, 1])))
     with torch.inference_mode():
-        logits = head(z, pairs, torch.arange(3))
+        logits = head(z, pairs, numbered([0, 1, 2]))
     joined = torch.cat((head.first.weight, head.last.weight), 1)
     for k in range(3):
         b, i, j, c = (int(v[k]) for v in (pairs.batch, pairs.first, pairs.last, pairs.label))
@@ -151,9 +156,38 @@ def test_heads_of_vectors_that_all_labels_share():
     torch.manual_seed(0)
     head = LabelHead(4, 3)
     z = torch.randn(2, 5, 1, 4)
-    rows = torch.tensor([2, 0])
+    rows = numbered([2, 0])
     every = head(z.expand(2, 5, 2, 4), rows)
     assert head(z, rows).detach().numpy() == pytest.approx(every.detach().numpy(), abs=1e-5)
+
+
+def test_described_heads_are_a_sum_of_three_parts():
+    torch.manual_seed(0)
+    head = LabelHead(4, 3, -4.0, meaning=5)
+    for parameter in head.parameters():
+        torch.nn.init.normal_(parameter)
+    z, meaning = torch.randn(2, 6, 2, 4), torch.randn(2, 5)
+    with torch.inference_mode():
+        found = head(z, numbered([2, -1], meaning))
+        for c, row in enumerate((2, None)):
+            weight = head.common.weight[0] + head.meaning.weight @ meaning[c]
+            bias = head.common.bias[0]
+            if row is not None:
+                weight, bias = weight + head.weight[row], bias + head.bias[row]
+            assert found[..., c].numpy() == pytest.approx((z[:, :, c] @ weight + bias).numpy(), abs=1e-5)
+            which = torch.tensor([c] * 6)
+            assert head.at(z[0, :, c], numbered([2, -1], meaning), which).numpy() == pytest.approx(
+                found[0, :, c].numpy(), abs=1e-5
+            )
+
+
+def test_label_vectors_of_an_earlier_time_give_the_same_code(parts):
+    module, _, labels = build(parts, Lear, heads="described")
+    with torch.inference_mode():
+        first = module.encode_labels(labels)
+        again = module.encode_labels(labels, first.vectors)
+    for name in ("keys", "values", "mask", "rows", "meaning"):
+        assert torch.equal(getattr(first, name), getattr(again, name))
 
 
 def test_the_encoder_begins_as_it_was_trained(parts):

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from foretell.spans import Document, Settings, Span, encoders
+from foretell.errors import ModelError
+from foretell.spans import Document, Settings, Span, SpanExtractor, encoders
 from foretell.spans.batches import batch_labels, batch_targets, batch_windows, examples_of
 from foretell.spans.layers import TextBatch
-from foretell.spans.lear import Scores
+from foretell.spans.layers import Scores
+from foretell.spans.lear import Lear
 from foretell.spans.training import Training, _backward, bound_loss, make_optimizer, match_candidates
 
 from spans.conftest import FAST, LABELS, fitted, flat_documents  # isort: skip
@@ -21,7 +23,8 @@ def test_every_parameter_is_in_exactly_one_group(flat_extractor):
     optimizer = make_optimizer(module, Training())
     grouped = [id(parameter) for group in optimizer.param_groups for parameter in group["params"]]
     assert len(grouped) == len(set(grouped))
-    assert set(grouped) == {id(parameter) for parameter in module.parameters()}
+    assert set(grouped) == {id(parameter) for parameter in module.parameters() if parameter.requires_grad}
+    assert len(grouped) >= len(list(module.parameters())) - 1
     for group in optimizer.param_groups:
         matrices = {parameter.ndim > 1 for parameter in group["params"]}
         assert matrices == {group["weight_decay"] > 0}
@@ -34,6 +37,34 @@ def test_biases_and_norms_are_trained(encoder):
     for name in ("embeddings.LayerNorm.weight", "encoder.layer.0.attention.self.value.bias"):
         assert not torch.equal(before[name], after[name]), name
     assert not torch.equal(extractor._module.fusion.bias, torch.zeros_like(extractor._module.fusion.bias))
+
+
+def test_input_embeddings_learn_only_on_request(encoder):
+    before = encoders.load_encoder(encoder).get_input_embeddings().weight
+    for learns in (False, True):
+        extractor = fitted(encoder, training=replace(FAST, epochs=1, word_vectors=learns))
+        after = extractor._module.encoder.body.get_input_embeddings().weight
+        assert torch.equal(before, after) != learns
+
+
+def test_labels_pass_through_the_encoder_at_each_step_of_so_many(encoder, monkeypatch):
+    asked = []
+    encode = Lear._label_vectors
+    monkeypatch.setattr(Lear, "_label_vectors", lambda self, labels: asked.append(self.training) or encode(self, labels))
+    fitted(encoder, training=replace(FAST, epochs=3, label_steps=4))
+    assert asked == [True, True]  # 3 epochs of 2 steps: the first and the fifth
+
+
+def test_products_of_bfloat16_learn_as_well(encoder):
+    extractor = SpanExtractor(
+        encoder, settings=Settings(dropout=0.0), training=FAST, device="cpu", precision="bfloat16"
+    )
+    extractor.fit(flat_documents(), LABELS, dev=flat_documents())
+    assert extractor.evaluate(flat_documents()).micro.f1 > 0.95
+    assert {parameter.dtype for parameter in extractor._module.parameters()} == {torch.float32}
+    again = SpanExtractor(encoder, precision="float16")
+    with pytest.raises(ModelError, match="precision is 'float16'; choose one of auto, float32, bfloat16"):
+        again.fit(flat_documents(), LABELS)
 
 
 def scores_of(start: list[float], end: list[float]) -> tuple[Scores, TextBatch]:
@@ -121,6 +152,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(encoder, monkeypatch, mo
         extractor.settings_,
         FAST,
         torch.device("cpu"),
+        None,
     )
     gradients = []
     for pieces in (100_000, 70):

@@ -16,6 +16,8 @@ from foretell.spans.pieces import PieceTokenizer, Window, cut_windows
 from foretell.spans.settings import Settings
 
 log = logging.getLogger(__name__)
+_LENGTH_STEP = 8
+"""Rows of texts are padded to a multiple of so many pieces: kernels are prepared anew for each shape."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def batch_windows(windows: Sequence[Window], tokenizer: PieceTokenizer, settings
     prefix, suffix = tokenizer.prefix, tokenizer.suffix
     shift = len(prefix)
     length = max(len(window.pieces) for window in windows) + shift + len(suffix)
+    length = -(-length // _LENGTH_STEP) * _LENGTH_STEP
     ids = np.zeros((len(windows), length), np.int64)
     shapes, mask = np.zeros_like(ids), np.zeros(ids.shape, bool)
     may_start, may_end = np.zeros(ids.shape, bool), np.zeros(ids.shape, bool)

@@ -20,9 +20,10 @@ from foretell.spans import encoders, storage
 from foretell.spans.batches import batch_labels, examples_of
 from foretell.spans.document import Document, DocumentError, Span, as_documents, check_labels
 from foretell.spans.evaluation import SpanReport, evaluate_spans
-from foretell.spans.layers import TextEncoder
-from foretell.spans.lear import LabelCode, Lear
+from foretell.spans.layers import LabelCode, TextEncoder
+from foretell.spans.lear import Lear
 from foretell.spans.pieces import PieceTokenizer
+from foretell.spans.precision import Precision
 from foretell.spans.rivals import BertMrc, Tagger
 from foretell.spans.scoring import Decoder, Decoding, Scorer, score_documents
 from foretell.spans.settings import Settings
@@ -89,6 +90,9 @@ class SpanExtractor:
         How to train it.
     device : str
         Where torch computes: ``cpu``, ``cuda``, or ``auto`` for the second where there is one.
+    precision : {"auto", "float32", "bfloat16"}
+        Of products of matrices. ``auto``: training takes bfloat16 where the hardware multiplies it natively, and
+        prediction float32, so that another machine gives the same spans.
 
     Attributes
     ----------
@@ -111,12 +115,14 @@ class SpanExtractor:
         settings: Settings | None = None,
         training: Training | None = None,
         device: str = "auto",
+        precision: Precision = "auto",
     ) -> None:
         self.encoder = encoder
         self.settings = settings or Settings()
         self.settings_ = self.settings
         self.training = training or Training()
         self.device = device
+        self.precision = precision
         self.labels_: dict[str, str] = {}
         self.history_: list[Epoch] = []
         self._module: Any = None
@@ -125,7 +131,7 @@ class SpanExtractor:
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters of the constructor."""
-        return {name: getattr(self, name) for name in ("encoder", "settings", "training", "device")}
+        return {name: getattr(self, name) for name in ("encoder", "settings", "training", "device", "precision")}
 
     def set_params(self, **params: Any) -> SpanExtractor:
         """Change parameters of the constructor; returns the extractor."""
@@ -188,7 +194,7 @@ class SpanExtractor:
         best, kept = -1.0, None
         self.history_ = []
         for epoch, loss, seconds in train_epochs(
-            self._module, examples, batch, tokenizer, self.settings_, self.training, device, progress
+            self._module, examples, batch, tokenizer, self.settings_, self.training, device, progress, self.precision
         ):
             self._own = None
             f1, threshold = self._best_threshold(as_documents(dev)) if dev else (None, 0.5)
@@ -211,7 +217,7 @@ class SpanExtractor:
         predicted: list[list[list[Span]]] = [[] for _ in decoders]
         for document, pieces, found in score_documents(
             dev,
-            self._scorer(self._encoded(None)),
+            self._scorer(self._encoded(None), self.precision),
             self._fitted(),
             self.settings_,
             threshold=min(THRESHOLDS),
@@ -267,7 +273,7 @@ class SpanExtractor:
             )
         if unknown and self.settings_.label_embedding == "random":
             raise ModelError(f"label {unknown[0]!r} has no random vector", "only trained labels have one")
-        rows = [order.index(name) if name in self.labels_ else 0 for name in names]
+        rows = [order.index(name) if name in self.labels_ else -1 for name in names]
         batch = batch_labels(names, rows, tokenizer, self.settings_)
         device = self._device()
         self._module.to(device).eval()
@@ -374,7 +380,7 @@ class SpanExtractor:
         if chosen == "match" and not self.settings_.nested:
             raise ModelError("decoding 'match' needs a nested model", "choose 'in-order' or 'nearest'")
         decoder = Decoder(encoded.names, chosen, threshold, flat, self.settings_.longest)
-        scorer = self._scorer(encoded)
+        scorer = self._scorer(encoded, "float32" if self.precision == "auto" else self.precision)
         for document, pieces, found in score_documents(
             documents,
             scorer,
@@ -386,10 +392,10 @@ class SpanExtractor:
         ):
             yield document, decoder.spans(document.text, pieces, found)
 
-    def _scorer(self, labels: EncodedLabels) -> Scorer:
+    def _scorer(self, labels: EncodedLabels, precision: Precision) -> Scorer:
         device = self._device()
         self._module.to(device).eval()
-        return Scorer(self._module, self._fitted(), self.settings_, labels.code, device)
+        return Scorer(self._module, self._fitted(), self.settings_, labels.code, device, precision)
 
     def _encoded(self, labels: Labels | EncodedLabels | None) -> EncodedLabels:
         if isinstance(labels, EncodedLabels):
@@ -461,7 +467,9 @@ class SpanExtractor:
         tokenizer.save(Path(folder) / "tokenizer.json")
 
     @classmethod
-    def from_pretrained(cls, folder: str | Path, *, device: str = "auto") -> SpanExtractor:
+    def from_pretrained(
+        cls, folder: str | Path, *, device: str = "auto", precision: Precision = "auto"
+    ) -> SpanExtractor:
         """Load what :meth:`save_pretrained` wrote.
 
         Raises
@@ -471,7 +479,7 @@ class SpanExtractor:
         """
         path = Path(folder)
         config = storage.read_config(path)
-        extractor = cls(str(path), settings=Settings.from_dict(config["settings"]), device=device)
+        extractor = cls(str(path), settings=Settings.from_dict(config["settings"]), device=device, precision=precision)
         extractor.labels_ = check_labels(config["labels"])
         extractor._tokenizer = encoders.load_tokenizer(path)
         body = encoders.encoder_from_config(config["encoder"])

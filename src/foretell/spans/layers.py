@@ -60,6 +60,43 @@ class LabelBatch:
         return LabelBatch(self.ids.to(device), self.mask.to(device), self.rows.to(device))
 
 
+@dataclass
+class LabelCode:
+    """Descriptions, encoded; what inference keeps of them.
+
+    Attributes
+    ----------
+    keys : (C, m, d)
+        y', which pieces of text are compared with.
+    values : (C, m, d)
+        W_5 y', which they take up.
+    mask : (C, m) bool
+        False where padded.
+    rows : (C,) int
+        Per-label weights of each label.
+    meaning : (C, d), optional
+        Mean of y' over the pieces of each description, from which heads may make weights.
+    vectors : (C, m, d), optional
+        y, before any projection; what training keeps for its next steps.
+    """
+
+    keys: Tensor
+    values: Tensor
+    mask: Tensor
+    rows: Tensor
+    meaning: Tensor | None = None
+    vectors: Tensor | None = None
+
+
+@dataclass
+class Scores:
+    """Logits of starts and ends (B, n, C), and the vectors z, (B, n, C, d) or (B, n, 1, d), for the match head."""
+
+    start: Tensor
+    end: Tensor
+    z: Tensor
+
+
 class TextEncoder(nn.Module):
     """A BERT-like encoder that may be told the shapes of words.
 
@@ -101,42 +138,59 @@ class TextEncoder(nn.Module):
 
 
 class LabelHead(nn.Module):
-    """Logits w^c . z^c + b^c, with weights of their own for each label, or the same for all.
+    """Logits w^c . z^c + b^c.
+
+    The weights are each label's own (as published), or the same for all labels, or made of three parts: w^c = w +
+    G y^c + v^c. The first is common to all, so that a label with few examples gains from the others; the second
+    comes from the mean y^c of the description; the third is the label's own, which a label added later has not.
 
     Parameters
     ----------
     width : int
         Length of z.
     labels : int
-        Number of labels; 1 for weights that all labels share.
+        Number of labels with weights of their own; 1 for weights that all labels share.
     prior : float
         First value of b.
+    meaning : int
+        Length of y^c; 0 for weights of one part.
     """
 
-    def __init__(self, width: int, labels: int, prior: float = 0.0) -> None:
+    def __init__(self, width: int, labels: int, prior: float = 0.0, meaning: int = 0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(labels, width))
-        self.bias = nn.Parameter(torch.full((labels,), prior))
-        nn.init.normal_(self.weight, std=width**-0.5)
+        self.weight = nn.Parameter(torch.zeros(labels, width))
+        self.bias = nn.Parameter(torch.zeros(labels))
+        self.common = nn.Linear(width, 1) if meaning else None
+        self.meaning = nn.Linear(meaning, width, bias=False) if meaning else None
+        if self.common is None or self.meaning is None:
+            nn.init.normal_(self.weight, std=width**-0.5)
+            nn.init.constant_(self.bias, prior)
+        else:
+            nn.init.normal_(self.common.weight, std=width**-0.5)
+            nn.init.constant_(self.common.bias, prior)
+            nn.init.zeros_(self.meaning.weight)
 
-    def forward(self, z: Tensor, rows: Tensor) -> Tensor:
-        """Logits of z, either (..., C, d) or, where it is the same for all labels, (..., d).
+    def weights(self, labels: LabelCode) -> tuple[Tensor, Tensor]:
+        """Weights (C, d) and offsets (C,) of some labels."""
+        if self.common is None or self.meaning is None:
+            rows = labels.rows.clamp(0, len(self.weight) - 1)
+            return self.weight[rows], self.bias[rows]
+        assert labels.meaning is not None
+        known, rows = labels.rows >= 0, labels.rows.clamp(min=0)
+        weight = self.common.weight + self.meaning(labels.meaning) + self.weight[rows] * known[:, None]
+        return weight, self.common.bias + self.bias[rows] * known
 
-        Returns
-        -------
-        Tensor
-            (..., C)
-        """
-        rows = rows.clamp(max=len(self.weight) - 1)
-        weight, bias = self.weight[rows], self.bias[rows]
-        if z.ndim >= 2 and z.shape[-2] == 1:
+    def forward(self, z: Tensor, labels: LabelCode) -> Tensor:
+        """Logits (..., C) of z, either (..., C, d) or, where it is the same for all labels, (..., 1, d)."""
+        weight, bias = self.weights(labels)
+        if z.shape[-2] == 1:
             return z[..., 0, :] @ weight.T + bias
         return torch.einsum("...cd,cd->...c", z, weight) + bias
 
-    def at(self, z: Tensor, rows: Tensor) -> Tensor:
+    def at(self, z: Tensor, labels: LabelCode, which: Tensor) -> Tensor:
         """Logits (K,) of vectors z (K, d) for one label each."""
-        rows = rows.clamp(max=len(self.weight) - 1)
-        return (z * self.weight[rows]).sum(-1) + self.bias[rows]
+        weight, bias = self.weights(labels)
+        return (z * weight[which]).sum(-1) + bias[which]
 
 
 @dataclass
@@ -183,14 +237,14 @@ class MatchHead(nn.Module):
     W [z_i ; z_j] is computed as W_a z_i + W_b z_j, once for each start and each end that occurs in a pair.
     """
 
-    def __init__(self, width: int, labels: int, dropout: float) -> None:
+    def __init__(self, width: int, labels: int, dropout: float, meaning: int = 0) -> None:
         super().__init__()
         self.first = nn.Linear(width, 2 * width)
         self.last = nn.Linear(width, 2 * width, bias=False)
         self.drop = nn.Dropout(dropout)
-        self.head = LabelHead(2 * width, labels)
+        self.head = LabelHead(2 * width, labels, meaning=meaning)
 
-    def forward(self, z: Tensor, pairs: Pairs, rows: Tensor) -> Tensor:
+    def forward(self, z: Tensor, pairs: Pairs, labels: LabelCode) -> Tensor:
         """Logits (K,) of pairs, from z (B, n, C, d) or, where it is the same for all labels, (B, n, 1, d)."""
         column = pairs.label if z.shape[2] > 1 else torch.zeros_like(pairs.label)
         sides = []
@@ -198,4 +252,4 @@ class MatchHead(nn.Module):
             places, where = torch.unique(torch.stack((pairs.batch, piece, column)), dim=1, return_inverse=True)
             sides.append(project(z[places[0], places[1], places[2]])[where])
         hidden = self.drop(nn.functional.gelu(sides[0] + sides[1]))
-        return self.head.at(hidden, rows[pairs.label])
+        return self.head.at(hidden, labels, pairs.label)

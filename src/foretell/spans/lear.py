@@ -17,52 +17,21 @@ save those of the labels themselves.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from foretell.spans.layers import (
     PRIOR_LOGIT,
     LabelBatch,
+    LabelCode,
     LabelHead,
     MatchHead,
     Pairs,
+    Scores,
     TextBatch,
     TextEncoder,
 )
 from foretell.spans.settings import Settings
-
-
-@dataclass
-class LabelCode:
-    """Descriptions, encoded; what inference keeps of them.
-
-    Attributes
-    ----------
-    keys : (C, m, d)
-        y', which pieces of text are compared with.
-    values : (C, m, d)
-        W_5 y', which they take up.
-    mask : (C, m) bool
-        False where padded.
-    rows : (C,) int
-        Per-label weights of each label.
-    """
-
-    keys: Tensor
-    values: Tensor
-    mask: Tensor
-    rows: Tensor
-
-
-@dataclass
-class Scores:
-    """Logits of starts and ends (B, n, C), and the vectors z, (B, n, C, d) or (B, n, 1, d), for the match head."""
-
-    start: Tensor
-    end: Tensor
-    z: Tensor
 
 
 class Lear(nn.Module):
@@ -83,41 +52,41 @@ class Lear(nn.Module):
         self.encoder = encoder
         self.settings = settings
         width = encoder.width
-        count = labels if settings.heads == "per-label" else 1
+        count = 1 if settings.heads == "shared" else labels
+        meaning = width if settings.heads == "described" else 0
         self.drop = nn.Dropout(settings.dropout)
         self.text_projection = nn.Linear(width, width, bias=False)
         self.label_projection = nn.Linear(width, width, bias=False)
         self.fusion = nn.Linear(width, width)
-        self.start_head = LabelHead(width, count, PRIOR_LOGIT)
-        self.end_head = LabelHead(width, count, PRIOR_LOGIT)
-        self.match_head = MatchHead(width, count, settings.dropout) if settings.nested else None
+        self.start_head = LabelHead(width, count, PRIOR_LOGIT, meaning)
+        self.end_head = LabelHead(width, count, PRIOR_LOGIT, meaning)
+        self.match_head = MatchHead(width, count, settings.dropout, meaning) if settings.nested else None
         if settings.label_embedding == "random":
             self.register_buffer("random_labels", torch.randn(max(labels, 1), width))
 
-    def encode_labels(self, labels: LabelBatch) -> LabelCode:
-        """Encode descriptions; the result serves any number of texts."""
-        vectors, mask = self._label_vectors(labels)
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
+        """Encode descriptions, or take their vectors from an earlier time; the result serves any number of texts."""
+        if vectors is None:
+            vectors = self._label_vectors(labels)
+        mask = labels.mask if vectors.shape[1] > 1 else torch.ones_like(labels.mask[:, :1])
         keys = self.label_projection(vectors)
-        if self.settings.label_embedding == "sentence":
-            return LabelCode(keys, keys, mask, labels.rows)
-        values = nn.functional.linear(keys, self.fusion.weight)
-        return LabelCode(keys, values, mask, labels.rows)
+        meaning = _mean(keys, mask)
+        sentence = self.settings.label_embedding == "sentence"
+        values = keys if sentence else nn.functional.linear(keys, self.fusion.weight)
+        return LabelCode(keys, values, mask, labels.rows, meaning, vectors)
 
-    def _label_vectors(self, labels: LabelBatch) -> tuple[Tensor, Tensor]:
+    def _label_vectors(self, labels: LabelBatch) -> Tensor:
         """Vectors (C, m, d) of the descriptions, m being 1 where one vector stands for the whole."""
         kind = self.settings.label_embedding
-        one = torch.ones_like(labels.mask[:, :1])
         if kind == "random":
             vectors: Tensor = self.get_buffer("random_labels")[labels.rows]
-            return vectors[:, None], one
+            return vectors[:, None]
         if kind == "static":
-            return self.encoder.static(labels.ids), labels.mask
+            return self.encoder.static(labels.ids)
         hidden = self.encoder(labels.ids, labels.mask)
         if kind == "token":
-            return hidden, labels.mask
-        weights = labels.mask.to(hidden.dtype)
-        mean = (hidden * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)
-        return mean[:, None], one
+            return hidden
+        return _mean(hidden, labels.mask)[:, None]
 
     def forward(self, text: TextBatch, labels: LabelCode) -> Scores:
         """Logits of starts and ends for every piece and label."""
@@ -128,7 +97,7 @@ class Lear(nn.Module):
         else:
             context = self._attend(projected, labels)
             z = torch.tanh(self.fusion(projected)[:, :, None] + context)
-        return Scores(self.start_head(z, labels.rows), self.end_head(z, labels.rows), z)
+        return Scores(self.start_head(z, labels), self.end_head(z, labels), z)
 
     def _attend(self, projected: Tensor, labels: LabelCode) -> Tensor:
         """Sum over j of a^c_ij W_5 y'^c_j, (B, n, C, d)."""
@@ -148,5 +117,11 @@ class Lear(nn.Module):
     def match(self, scores: Scores, pairs: Pairs, labels: LabelCode) -> Tensor:
         """Logits (K,) of candidate pairs."""
         assert self.match_head is not None
-        logits: Tensor = self.match_head(scores.z, pairs, labels.rows)
+        logits: Tensor = self.match_head(scores.z, pairs, labels)
         return logits
+
+
+def _mean(vectors: Tensor, mask: Tensor) -> Tensor:
+    """Mean (C, d) of vectors (C, m, d) that are not padding."""
+    weights = mask.to(vectors.dtype)
+    return (vectors * weights[..., None]).sum(1) / weights.sum(1, keepdim=True)

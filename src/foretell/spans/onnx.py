@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,8 +22,7 @@ from foretell.spans import encoders
 from foretell.spans.batches import batch_windows, windows_of
 from foretell.spans.document import Document, Span, as_documents
 from foretell.spans.extractor import EncodedLabels, SpanExtractor
-from foretell.spans.layers import MatchHead, Pairs, TextBatch
-from foretell.spans.lear import LabelCode, Scores
+from foretell.spans.layers import LabelCode, MatchHead, Pairs, Scores, TextBatch
 from foretell.spans.pieces import PieceTokenizer
 from foretell.spans.scoring import Decoder, Decoding, Scorer, score_documents
 from foretell.spans.settings import Settings
@@ -45,15 +45,16 @@ class _TextGraph(nn.Module):
 
 
 class _PairGraph(nn.Module):
-    """Logits of pairs from the two vectors z of each and the label's row of weights."""
+    """Logits of pairs from the two vectors z of each and the label's number."""
 
-    def __init__(self, head: MatchHead) -> None:
+    def __init__(self, head: MatchHead, labels: LabelCode) -> None:
         super().__init__()
         self.head = head
+        self.labels = labels
 
-    def forward(self, first: Tensor, last: Tensor, rows: Tensor) -> Tensor:
+    def forward(self, first: Tensor, last: Tensor, label: Tensor) -> Tensor:
         hidden = nn.functional.gelu(self.head.first(first) + self.head.last(last))
-        return self.head.head.at(hidden, rows)
+        return self.head.head.at(hidden, self.labels, label)
 
 
 def export_onnx(
@@ -90,7 +91,12 @@ def export_onnx(
     encoded = labels or extractor.encode_labels()
     tokenizer = extractor._fitted()
     module = extractor._module.to("cpu").eval()
-    code = LabelCode(*(getattr(encoded.code, name).clone().cpu() for name in ("keys", "values", "mask", "rows")))
+    code = LabelCode(
+        *(
+            None if value is None else value.clone().cpu()
+            for value in (getattr(encoded.code, field.name) for field in fields(LabelCode))
+        )
+    )
     sample = batch_windows(
         windows_of([Document("One text."), Document("Another text, longer.")], tokenizer, extractor.settings_),
         tokenizer,
@@ -108,16 +114,16 @@ def export_onnx(
     if extractor.settings_.nested:
         width, count = module.match_head.first.in_features, torch.export.Dim("pairs", min=1)
         _export(
-            _PairGraph(module.match_head),
+            _PairGraph(module.match_head, code),
             (torch.randn(3, width), torch.randn(3, width), torch.zeros(3, dtype=torch.int64)),
             target / "pairs.onnx",
-            ("first", "last", "rows"),
+            ("first", "last", "label"),
             ("match",),
-            {name: {0: count} for name in ("first", "last", "rows")},
+            {name: {0: count} for name in ("first", "last", "label")},
         )
     if dtype == "int8":
         _quantize(target / "text.onnx")
-    config = {"settings": extractor.settings_.as_dict(), "names": encoded.names, "rows": code.rows.tolist()}
+    config = {"settings": extractor.settings_.as_dict(), "names": encoded.names}
     (target / "onnx.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     tokenizer.save(target / "tokenizer.json")
 
@@ -190,7 +196,7 @@ class _OnnxModel:
         sides = {
             "first": scores.z[pairs.batch, pairs.first, column].numpy(),
             "last": scores.z[pairs.batch, pairs.last, column].numpy(),
-            "rows": labels.rows[pairs.label].numpy(),
+            "label": pairs.label.numpy(),
         }
         return torch.from_numpy(self.pairs.run(None, sides)[0])
 
@@ -216,8 +222,7 @@ class OnnxExtractor:
         self.names = tuple(config["names"])
         self._tokenizer: PieceTokenizer = encoders.load_tokenizer(path)
         nothing = torch.zeros(len(self.names), 0, 0)
-        rows = torch.tensor(config["rows"], dtype=torch.int64)
-        self._labels = LabelCode(nothing, nothing, nothing > 0, rows)
+        self._labels = LabelCode(nothing, nothing, nothing > 0, torch.arange(len(self.names)))
         self._model = _OnnxModel(path, self.settings.nested, threads)
 
     def predict(

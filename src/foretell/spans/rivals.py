@@ -5,8 +5,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from foretell.spans.layers import PRIOR_LOGIT, LabelBatch, LabelHead, MatchHead, Pairs, TextBatch, TextEncoder
-from foretell.spans.lear import LabelCode, Scores
+from foretell.spans.layers import (
+    PRIOR_LOGIT,
+    LabelBatch,
+    LabelCode,
+    LabelHead,
+    MatchHead,
+    Pairs,
+    Scores,
+    TextBatch,
+    TextEncoder,
+)
 from foretell.spans.settings import Settings
 
 
@@ -22,7 +31,7 @@ class Tagger(nn.Module):
         self.end_head = LabelHead(encoder.width, labels, PRIOR_LOGIT)
         self.match_head = MatchHead(encoder.width, labels, settings.dropout) if settings.nested else None
 
-    def encode_labels(self, labels: LabelBatch) -> LabelCode:
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
         """Only the labels' numbers count."""
         nothing = self.start_head.weight.new_zeros(len(labels.rows), 0, 0)
         return LabelCode(nothing, nothing, labels.mask, labels.rows)
@@ -30,12 +39,12 @@ class Tagger(nn.Module):
     def forward(self, text: TextBatch, labels: LabelCode) -> Scores:
         """Logits of starts and ends for every piece and label."""
         z = self.drop(self.encoder(text.ids, text.mask, text.shapes))[:, :, None]
-        return Scores(self.start_head(z, labels.rows), self.end_head(z, labels.rows), z)
+        return Scores(self.start_head(z, labels), self.end_head(z, labels), z)
 
     def match(self, scores: Scores, pairs: Pairs, labels: LabelCode) -> Tensor:
         """Logits (K,) of candidate pairs."""
         assert self.match_head is not None
-        logits: Tensor = self.match_head(scores.z, pairs, labels.rows)
+        logits: Tensor = self.match_head(scores.z, pairs, labels)
         return logits
 
 
@@ -49,13 +58,13 @@ class BertMrc(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.settings = settings
-        count = labels if settings.heads == "per-label" else 1
+        count = 1 if settings.heads == "shared" else labels
         self.drop = nn.Dropout(settings.dropout)
         self.start_head = LabelHead(encoder.width, count, PRIOR_LOGIT)
         self.end_head = LabelHead(encoder.width, count, PRIOR_LOGIT)
         self.match_head = MatchHead(encoder.width, count, settings.dropout) if settings.nested else None
 
-    def encode_labels(self, labels: LabelBatch) -> LabelCode:
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
         """Questions are encoded with each text anew; here they only wait for it."""
         return LabelCode(labels.ids, labels.ids, labels.mask, labels.rows)
 
@@ -76,7 +85,7 @@ class BertMrc(nn.Module):
         types = pair(nothing, torch.ones_like(text.ids))
         hidden = self._packed(ids, mask, pair(nothing, text.shapes), types)[:, length - 1 :]
         z = self.drop(hidden).unflatten(0, (batch, count)).transpose(1, 2)
-        return Scores(self.start_head(z, labels.rows), self.end_head(z, labels.rows), z)
+        return Scores(self.start_head(z, labels), self.end_head(z, labels), z)
 
     def _packed(self, ids: Tensor, mask: Tensor, shapes: Tensor, types: Tensor) -> Tensor:
         """Encode rows whose questions are padded to one length, with positions counted as if they were not.
@@ -94,5 +103,5 @@ class BertMrc(nn.Module):
     def match(self, scores: Scores, pairs: Pairs, labels: LabelCode) -> Tensor:
         """Logits (K,) of candidate pairs."""
         assert self.match_head is not None
-        logits: Tensor = self.match_head(scores.z, pairs, labels.rows)
+        logits: Tensor = self.match_head(scores.z, pairs, labels)
         return logits

@@ -14,9 +14,9 @@ from torch import Tensor
 from foretell.spans.batches import batch_windows
 from foretell.spans.decoding import decode_in_order, decode_nearest, keep_flat
 from foretell.spans.document import Document, Span
-from foretell.spans.layers import LabelBatch, Pairs, TextBatch, candidate_pairs
-from foretell.spans.lear import LabelCode, Scores
+from foretell.spans.layers import LabelBatch, LabelCode, Pairs, Scores, TextBatch, candidate_pairs
 from foretell.spans.pieces import Pieces, PieceTokenizer, Window, cut_windows
+from foretell.spans.precision import Precision, products_in
 from foretell.spans.settings import Settings
 
 Decoding = Literal["in-order", "nearest", "match"]
@@ -28,7 +28,7 @@ _ROW_PIECES = 12_288
 class SpanModel(Protocol):
     """What LEAR and its rivals have in common."""
 
-    def encode_labels(self, labels: LabelBatch) -> LabelCode:
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
         """Encode descriptions, once for any number of texts."""
         ...
 
@@ -133,6 +133,8 @@ class Scorer:
     labels : LabelCode
         On ``device``.
     device : torch.device
+    precision : {"auto", "float32", "bfloat16"}
+        Of products of matrices.
     """
 
     def __init__(
@@ -142,12 +144,14 @@ class Scorer:
         settings: Settings,
         labels: LabelCode,
         device: torch.device,
+        precision: Precision = "float32",
     ) -> None:
         self._model = model
         self._tokenizer = tokenizer
         self._settings = settings
         self._labels = labels
         self._device = device
+        self._products = products_in(precision, device)
 
     def batch_size(self, windows: Sequence[Window], wanted: int) -> int:
         """Number of windows whose rows fit into memory at once."""
@@ -161,11 +165,12 @@ class Scorer:
     def score(self, windows: Sequence[Window], threshold: float) -> list[WindowScores]:
         """Probabilities of a batch of windows."""
         text = batch_windows(windows, self._tokenizer, self._settings).to(self._device)
-        scores = self._model(text, self._labels)
-        start = scores.start.sigmoid() * text.may_start[..., None]
-        end = scores.end.sigmoid() * text.may_end[..., None]
         shift = len(self._tokenizer.prefix)
-        pairs = self._pairs(scores, start, end, threshold, shift) if self._settings.nested else None
+        with self._products():
+            scores = self._model(text, self._labels)
+            start = scores.start.float().sigmoid() * text.may_start[..., None]
+            end = scores.end.float().sigmoid() * text.may_end[..., None]
+            pairs = self._pairs(scores, start, end, threshold, shift) if self._settings.nested else None
         begins, stops = start.float().cpu().numpy(), end.float().cpu().numpy()
         results = []
         for row, window in enumerate(windows):
@@ -183,7 +188,7 @@ class Scorer:
             (
                 start[pairs.batch, pairs.first, pairs.label],
                 end[pairs.batch, pairs.last, pairs.label],
-                self._model.match(scores, pairs, self._labels).sigmoid(),
+                self._model.match(scores, pairs, self._labels).float().sigmoid(),
             )
         ).amin(0)
         columns = torch.stack((pairs.first - shift, pairs.last - shift, pairs.label), 1).cpu().numpy()

@@ -9,7 +9,7 @@ from foretell.errors import ModelError
 
 Model = Literal["lear", "bert-mrc", "tagger"]
 LabelEmbedding = Literal["token", "average", "sentence", "static", "random"]
-Heads = Literal["per-label", "shared"]
+Heads = Literal["described", "per-label", "shared"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Settings:
     nested : bool
         Whether a span-match head decides which starts and ends belong together. Without it, starts and ends of
         one label are paired by their order (see :mod:`foretell.spans.decoding`).
-    heads : {"per-label", "shared"}
-        One weight vector per label, as published, or one for all, with which labels can be added at run time.
+    heads : {"described", "per-label", "shared"}
+        Weights that are partly common, partly made from the description and partly each label's own; one weight vector
+        per label, as published; or one for all. Labels can be added at run time with all but ``per-label``.
     label_embedding : {"token", "average", "sentence", "static", "random"}
         What LEAR fuses: attention over contextual vectors of the description (published), their mean, the mean
         weighted by its cosine with the token, attention over the encoder's input embeddings, or a random vector.
@@ -64,8 +65,10 @@ class Settings:
             raise ModelError(f"settings: overlap is {self.overlap}", f"choose 0 to {self.window - 1}")
         if self.longest < 1 or self.description < 1 or not 0 <= self.dropout < 1:
             raise ModelError("settings: longest, description or dropout is out of range", "choose positive numbers")
-        if self.model == "tagger" and self.heads == "shared":
+        if self.model == "tagger" and self.heads != "per-label":
             raise ModelError("settings: a tagger does not read descriptions", "choose heads='per-label'")
+        if self.model == "bert-mrc" and self.heads == "described":
+            raise ModelError("settings: only LEAR has described heads", "choose heads='shared' or 'per-label'")
 
     def as_dict(self) -> dict[str, Any]:
         """Return what :meth:`from_dict` takes."""

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from foretell.spans.batches import Example, Targets, batch_targets, batch_windows
-from foretell.spans.layers import LabelBatch, Pairs, TextBatch, candidate_pairs
-from foretell.spans.lear import LabelCode, Scores
+from foretell.spans.layers import LabelBatch, LabelCode, Pairs, Scores, TextBatch, candidate_pairs
 from foretell.spans.pieces import PieceTokenizer
+from foretell.spans.precision import Precision, products_in
 from foretell.spans.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,13 @@ class Training:
         Largest norm of the gradient.
     match_weight : float
         Weight of the match loss; those of starts and ends are 1.
+    label_steps : int
+        Descriptions pass through the encoder at each step of so many; in between, the vectors of the last time are
+        used, and what projects and scores them still learns.
+    word_vectors : bool
+        Whether the encoder's input embeddings learn, half of a small encoder's weights; those of word shapes always do.
+    encoder_dropout : float
+        Inside the encoder, while training; drawing it takes a third of the time of a step on a processor.
     seed : int
         Of first weights, order and dropout.
     """
@@ -59,6 +66,9 @@ class Training:
     weight_decay: float = 0.01
     clip: float = 1.0
     match_weight: float = 1.0
+    label_steps: int = 4
+    word_vectors: bool = False
+    encoder_dropout: float = 0.0
     seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -85,6 +95,7 @@ def train_epochs(
     training: Training,
     device: torch.device,
     progress: Callable[[Progress], None] | None = None,
+    precision: Precision = "auto",
 ) -> Iterator[tuple[int, float, float]]:
     """Train; yields (epoch, mean loss, seconds) after each epoch, the model being in evaluation mode then.
 
@@ -95,7 +106,9 @@ def train_epochs(
     examples : sequence of Example
         Windows with gold.
     labels : LabelBatch
-        All labels; encoded once in each step, as part of the model.
+        All labels; encoded as part of the model, see ``label_steps``.
+    precision : {"auto", "float32", "bfloat16"}
+        Of products of matrices; weights stay float32.
     """
     order = random.Random(training.seed)
     parts = -(-len(examples) // training.batch_size)
@@ -103,13 +116,19 @@ def train_epochs(
     optimizer = make_optimizer(model, training)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_share(step, steps, training.warmup))
     labels = labels.to(device)
-    step = 0
+    context = products_in(precision, device)
+    step, vectors = 0, None
+    _prepare_encoder(model, training)
     for epoch in range(1, training.epochs + 1):
         model.train()
         begin, total = time.perf_counter(), 0.0
         for number, batch in enumerate(_batches(examples, training.batch_size, order), 1):
             optimizer.zero_grad()
-            total += _backward(model, batch, labels, tokenizer, settings, training, device)
+            with context():
+                value, vectors = _backward(
+                    model, batch, labels, tokenizer, settings, training, device, vectors if step % training.label_steps else None
+                )
+            total += value
             nn.utils.clip_grad_norm_(model.parameters(), training.clip)
             optimizer.step()
             schedule.step()
@@ -118,6 +137,16 @@ def train_epochs(
                 progress(Progress(step, steps, epoch, total / number))
         model.eval()
         yield epoch, total / max(parts, 1), time.perf_counter() - begin
+
+
+def _prepare_encoder(model: Any, training: Training) -> None:
+    """What of the encoder learns, its dropout, and the attention that is fastest to train short texts with."""
+    body = model.encoder.body
+    body.get_input_embeddings().weight.requires_grad_(training.word_vectors)
+    for module in body.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = training.encoder_dropout
+    body.set_attn_implementation("eager")
 
 
 def rate_share(step: int, steps: int, warmup: float) -> float:
@@ -151,6 +180,7 @@ def make_optimizer(model: nn.Module, training: Training) -> torch.optim.AdamW:
             for (encoder, matrix), parameters in groups.items()
         ],
         eps=1e-8,
+        fused=True,
     )
 
 
@@ -186,8 +216,9 @@ def _backward(
     settings: Settings,
     training: Training,
     device: torch.device,
-) -> float:
-    """Gradients of a batch, part by part; returns its loss."""
+    vectors: Tensor | None,
+) -> tuple[float, Tensor | None]:
+    """Gradients of a batch, part by part; returns its loss, and the vectors of the labels for the next steps."""
     total = 0.0
     parts = list(_parts(batch, labels, settings))
     for part in parts:
@@ -195,7 +226,7 @@ def _backward(
         shape = (text.ids.shape[0], text.ids.shape[1])
         targets = batch_targets(part, shape, len(labels.rows), len(tokenizer.prefix))
         targets = Targets(*(getattr(targets, name).to(device) for name in ("start", "end", "spans", "weights")))
-        code = model.encode_labels(labels)
+        code = model.encode_labels(labels, vectors)
         scores = model(text, code)
         loss = bound_loss(scores, text, targets) * (len(part) / len(batch))
         if settings.nested:
@@ -203,7 +234,7 @@ def _backward(
             loss = loss + training.match_weight * share * match_loss(model, scores, code, text, targets, settings)
         loss.backward()  # type: ignore[no-untyped-call]
         total += float(loss.detach())
-    return total
+    return total, None if code.vectors is None else code.vectors.detach()
 
 
 def bound_loss(scores: Scores, text: TextBatch, targets: Targets) -> Tensor:
@@ -211,12 +242,12 @@ def bound_loss(scores: Scores, text: TextBatch, targets: Targets) -> Tensor:
 
     Windows count by their weights.
     """
-    loss = scores.start.new_zeros(())
+    loss = torch.zeros((), device=scores.start.device)
     for logits, gold, allowed in (
         (scores.start, targets.start, text.may_start),
         (scores.end, targets.end, text.may_end),
     ):
-        each = nn.functional.binary_cross_entropy_with_logits(logits, gold, reduction="none").sum(-1)
+        each = nn.functional.binary_cross_entropy_with_logits(logits.float(), gold, reduction="none").sum(-1)
         weights = allowed * targets.weights[:, None]
         loss = loss + (each * weights).sum() / allowed.sum().clamp(min=1)
     return loss
@@ -263,7 +294,7 @@ def match_loss(
     pairs, gold = match_candidates(scores, text, targets, settings.longest)
     if not len(pairs):
         return scores.start.new_zeros(())
-    logits = model.match(scores, pairs, labels)
+    logits = model.match(scores, pairs, labels).float()
     each = nn.functional.binary_cross_entropy_with_logits(logits, gold.to(logits.dtype), reduction="none")
     weighted = (each * targets.weights[pairs.batch]).sum()
     return weighted * scores.start.shape[2] / max(len(pairs), scores.start.shape[2])
