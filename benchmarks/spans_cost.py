@@ -27,7 +27,7 @@ from foretell.spans.batches import batch_labels, examples_of
 from foretell.spans.training import Training, train_epochs
 
 RESULTS = Path(__file__).parent / "results" / "spans_cost.json"
-SETTINGS = {"lear": Settings(), "bert-mrc": Settings(model="bert-mrc", heads="shared")}
+SETTINGS = {"lear": Settings(), "bert-mrc": Settings(model="bert-mrc")}
 
 
 def sentences(count: int) -> list[str]:

@@ -37,6 +37,8 @@ def model(files) -> Path:
         files / "model",
         "--epochs",
         "40",
+        "--heads",
+        "per-label",
         "--learning-rate",
         "2e-3",
         "-T",

@@ -74,9 +74,12 @@ def test_a_choice_of_labels(flat_extractor):
     assert keys(spans) == {(13, 19, "place")}
 
 
-def test_unknown_labels_need_shared_heads(flat_extractor, shared_extractor):
-    with pytest.raises(ModelError, match=r"label 'river' is unknown .* train with heads='shared'"):
-        flat_extractor.predict(["Ada lived in London."], {"river": "flowing water"})
+def test_labels_can_be_added_but_to_heads_of_their_own(encoder, flat_extractor, shared_extractor):
+    per_label = fitted(encoder, heads="per-label", training=replace(FAST, epochs=1))
+    with pytest.raises(ModelError, match=r"label 'river' is unknown .* train with other heads than 'per-label'"):
+        per_label.predict(["Ada lived in London."], {"river": "flowing water"})
+    [spans] = flat_extractor.predict(["Ada lived in London."], {"person": LABELS["person"], "river": "flowing water"})
+    assert (0, 3, "person") in keys(spans)
     new = {"person": LABELS["person"], "town": LABELS["place"]}
     [spans] = shared_extractor.predict(["Ada lived in London."], new)
     assert keys(spans) == {(0, 3, "person"), (13, 19, "town")}

@@ -112,6 +112,10 @@ def test_bert_mrc_reads_question_and_text_as_bert_does(parts):
     assert found.numpy() == pytest.approx(expected.numpy(), abs=1e-4)
 
 
+def module_mean(hidden, labels):
+    return torch.stack([hidden[c][labels.mask[c]].mean(0) for c in range(len(hidden))])
+
+
 def test_averages_leave_padding_out(parts):
     module, _, labels = build(parts, Lear, label_embedding="average")
     with torch.inference_mode():
@@ -120,6 +124,9 @@ def test_averages_leave_padding_out(parts):
         for c in range(2):
             mean = hidden[c][labels.mask[c]].mean(0)
             assert code.keys[c, 0].numpy() == pytest.approx(module.label_projection(mean).numpy(), abs=1e-4)
+        token, _, _ = build(parts, Lear, heads="described")
+        meaning = token.encode_labels(labels).meaning
+        assert meaning.numpy() == pytest.approx(token.label_projection(module_mean(hidden, labels)).numpy(), abs=1e-4)
 
 
 def test_sentence_level_adds_the_label_by_its_cosine(parts):

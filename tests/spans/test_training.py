@@ -10,8 +10,7 @@ import torch
 from foretell.errors import ModelError
 from foretell.spans import Document, Settings, Span, SpanExtractor, encoders
 from foretell.spans.batches import batch_labels, batch_targets, batch_windows, examples_of
-from foretell.spans.layers import TextBatch
-from foretell.spans.layers import Scores
+from foretell.spans.layers import Scores, TextBatch
 from foretell.spans.lear import Lear
 from foretell.spans.training import Training, _backward, bound_loss, make_optimizer, match_candidates
 
@@ -50,7 +49,9 @@ def test_input_embeddings_learn_only_on_request(encoder):
 def test_labels_pass_through_the_encoder_at_each_step_of_so_many(encoder, monkeypatch):
     asked = []
     encode = Lear._label_vectors
-    monkeypatch.setattr(Lear, "_label_vectors", lambda self, labels: asked.append(self.training) or encode(self, labels))
+    monkeypatch.setattr(
+        Lear, "_label_vectors", lambda self, labels: asked.append(self.training) or encode(self, labels)
+    )
     fitted(encoder, training=replace(FAST, epochs=3, label_steps=4))
     assert asked == [True, True]  # 3 epochs of 2 steps: the first and the fifth
 

@@ -56,11 +56,20 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--encoder", default="minilm-l6", help="minilm-l6, e5-small or a folder (default: minilm-l6)")
     parser.add_argument("--architecture", choices=("lear", "bert-mrc", "tagger"), default="lear", help="default: lear")
     parser.add_argument(
-        "--heads", choices=("per-label", "shared"), default="per-label", help="shared: labels can be added later"
+        "--heads",
+        choices=("default", "described", "per-label", "shared"),
+        default="default",
+        help="per-label: as published, no labels can be added later (default: described for lear)",
     )
     parser.add_argument("--nested", choices=("auto", "yes", "no"), default="auto", help="default: if gold spans nest")
     parser.add_argument("--epochs", type=int, default=10, metavar="N", help="default: 10")
     parser.add_argument("--learning-rate", type=float, default=1e-4, metavar="R", help="of the encoder")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16"),
+        default="auto",
+        help="of products; auto: bfloat16 where the hardware has it (default)",
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="N")
     parser.add_argument("--dtype", choices=("float32", "float16", "int8"), default="float32", help="of the files")
     parser.add_argument("-f", "--force", action="store_true", help="overwrite an extractor")
@@ -126,7 +135,9 @@ def _train(args: argparse.Namespace) -> int:
     training = Training(
         epochs=args.epochs, batch_size=args.batch_size, learning_rate=args.learning_rate, seed=args.seed
     )
-    extractor = SpanExtractor(args.encoder, settings=settings, training=training, device=args.device)
+    extractor = SpanExtractor(
+        args.encoder, settings=settings, training=training, device=args.device, precision=args.precision
+    )
     if not args.quiet and not args.json:
         kind = "nested" if nested else "flat"
         print(f"{len(documents)} documents, {len(labels)} labels, {kind}, {args.architecture}", flush=True)

@@ -7,19 +7,18 @@ import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, overload
 
-import numpy as np
 import torch
 from torch import nn
 
 from foretell.errors import ModelError
 from foretell.spans import encoders, storage
 from foretell.spans.batches import batch_labels, examples_of
-from foretell.spans.document import Document, DocumentError, Span, as_documents, check_labels
+from foretell.spans.document import Document, Span, as_documents, check_labels
 from foretell.spans.evaluation import SpanReport, evaluate_spans
+from foretell.spans.fitting import best_threshold, check_training, settings_for, shift_heads
 from foretell.spans.layers import LabelCode, TextEncoder
 from foretell.spans.lear import Lear
 from foretell.spans.pieces import PieceTokenizer
@@ -31,8 +30,6 @@ from foretell.spans.training import Progress, Training, train_epochs
 
 log = logging.getLogger(__name__)
 Labels = dict[str, str] | Sequence[str]
-THRESHOLDS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
-"""Tried on development documents."""
 _KINDS: dict[str, type[Lear] | type[BertMrc] | type[Tagger]] = {"lear": Lear, "bert-mrc": BertMrc, "tagger": Tagger}
 
 
@@ -197,7 +194,8 @@ class SpanExtractor:
             self._module, examples, batch, tokenizer, self.settings_, self.training, device, progress, self.precision
         ):
             self._own = None
-            f1, threshold = self._best_threshold(as_documents(dev)) if dev else (None, 0.5)
+            due = dev and (epoch % self.training.dev_every == 0 or epoch == self.training.epochs)
+            f1, threshold = self._best_threshold(as_documents(dev)) if due else (None, 0.5)
             self.history_.append(Epoch(epoch, loss, seconds, f1, threshold))
             if on_epoch:
                 on_epoch(self.history_[-1])
@@ -210,24 +208,8 @@ class SpanExtractor:
         return self
 
     def _best_threshold(self, dev: Sequence[Document]) -> tuple[float, float]:
-        """Best micro F1 on some documents, and the threshold that gives it."""
-        names = self._encoded(None).names
-        kind: Decoding = "match" if self.settings_.nested else "in-order"
-        decoders = [Decoder(names, kind, threshold, False, self.settings_.longest) for threshold in THRESHOLDS]
-        predicted: list[list[list[Span]]] = [[] for _ in decoders]
-        for document, pieces, found in score_documents(
-            dev,
-            self._scorer(self._encoded(None), self.precision),
-            self._fitted(),
-            self.settings_,
-            threshold=min(THRESHOLDS),
-            batch_size=16,
-        ):
-            for decoder, spans in zip(decoders, predicted, strict=True):
-                spans.append(decoder.spans(document.text, pieces, found))
-        scores = [evaluate_spans(dev, spans).micro.f1 for spans in predicted]
-        best = max(range(len(scores)), key=lambda i: (scores[i], -abs(THRESHOLDS[i] - 0.5)))
-        return scores[best], THRESHOLDS[best]
+        labels = self._encoded(None)
+        return best_threshold(dev, self._scorer(labels, self.precision), self._fitted(), self.settings_, labels.names)
 
     def _prepare(self, documents: Sequence[Document], names: dict[str, str]) -> PieceTokenizer:
         """Load the encoder, fit what the settings leave to the data, and make a new model."""
@@ -254,8 +236,8 @@ class SpanExtractor:
         ----------
         labels : dict or list of str, optional
             Default: all that the model was trained with. Names in a list keep the descriptions that they were trained
-            with. A model with shared heads takes any labels; one with per-label heads only those it knows, though
-            with other descriptions if you like.
+            with. A model with per-label heads takes only those it knows, though with other descriptions if you like;
+            others take any labels.
 
         Raises
         ------
@@ -269,7 +251,7 @@ class SpanExtractor:
         if unknown and self.settings_.heads == "per-label":
             raise ModelError(
                 f"label {unknown[0]!r} is unknown to this model, which knows {', '.join(order)}",
-                "train with heads='shared' (--heads shared) to add labels later",
+                "train with other heads than 'per-label' to add labels later",
             )
         if unknown and self.settings_.label_embedding == "random":
             raise ModelError(f"label {unknown[0]!r} has no random vector", "only trained labels have one")
@@ -497,82 +479,3 @@ class SpanExtractor:
 
     def __repr__(self) -> str:
         return f"SpanExtractor({str(self.encoder)!r}, model={self.settings_.model!r}, labels={list(self.labels_)})"
-
-
-def shift_heads(module: nn.Module, threshold: float) -> None:
-    """Shift the offsets of all heads so that the probability ``threshold`` becomes 0.5."""
-    shift = float(np.log(threshold / (1 - threshold)))
-    for name, parameter in module.named_parameters():
-        if name in ("start_head.bias", "end_head.bias", "match_head.head.bias"):
-            parameter.data -= shift
-
-
-def check_training(
-    documents: Sequence[Document], labels: dict[str, str], settings: Settings, weights: Sequence[float] | None
-) -> Sequence[float] | None:
-    """Refuse what cannot be learnt; see :meth:`SpanExtractor.fit`."""
-    if not any(document.text.strip() for document in documents):
-        raise DocumentError("there are no texts to learn from", "give documents")
-    if not any(document.spans for document in documents):
-        raise DocumentError("no document has a span", "give gold spans to learn from")
-    for number, document in enumerate(documents):
-        name = document.id or f"document {number}"
-        for index, span in enumerate(document.spans):
-            if span.label not in labels:
-                raise DocumentError(
-                    f"spans[{index}]: label {span.label!r} has no description", "add it to labels", path=name
-                )
-        if not settings.nested:
-            _refuse_overlaps(document, name)
-    if weights is None:
-        return None
-    values = np.asarray(weights, float)
-    if values.shape != (len(documents),) or not np.isfinite(values).all() or (values < 0).any():
-        raise DocumentError(
-            f"sample_weight has shape {values.shape}", f"give {len(documents)} finite numbers that are not negative"
-        )
-    return list(values)
-
-
-def _refuse_overlaps(document: Document, name: str) -> None:
-    ordered = sorted(enumerate(document.spans), key=lambda item: (item[1].label, item[1].start, -item[1].end))
-    for (i, before), (j, after) in pairwise(ordered):
-        if before.label == after.label and before.key != after.key and before.overlaps(after):
-            raise DocumentError(
-                f"spans[{i}] and spans[{j}], both {before.label!r}, overlap",
-                "train a nested model (nested=True, --nested), or keep one of them",
-                path=name,
-            )
-
-
-def settings_for(documents: Sequence[Document], tokenizer: PieceTokenizer, settings: Settings, body: Any) -> Settings:
-    """Fit to the data what only bounds the search: the longest span, and whether spans keep to the edges of words.
-
-    ``longest`` becomes the length of the longest gold span, but no more than it was; ``word_edges`` is given up if
-    more than one gold span in 200 begins or ends inside a word.
-    """
-    limit = int(getattr(body.config, "max_position_embeddings", 512) or 512)
-    room = limit - len(tokenizer.prefix) - len(tokenizer.suffix) - 2
-    if settings.model == "bert-mrc":
-        room -= settings.description + 3
-    window = min(settings.window, room)
-    longest, inside, total = 1, 0, 0
-    for document in documents:
-        if not document.spans:
-            continue
-        pieces = tokenizer.split(document.text)
-        begins, ends = pieces.edges(of_words=True)
-        for span in document.spans:
-            place = pieces.locate(span.start, span.end)
-            if place is None:
-                continue
-            total += 1
-            longest = max(longest, place[1] - place[0] + 1)
-            inside += not (begins[place[0]] and ends[place[1]])
-    return replace(
-        settings,
-        window=window,
-        overlap=min(settings.overlap, window - 1),
-        longest=min(settings.longest, longest),
-        word_edges=settings.word_edges and inside * 200 <= total,
-    )

@@ -87,6 +87,13 @@ class LabelCode:
     meaning: Tensor | None = None
     vectors: Tensor | None = None
 
+    def copy_to(self, device: torch.device) -> LabelCode:
+        """Copies of the tensors on a device, which are not those of inference mode."""
+        keys, values, mask, rows = (
+            tensor.clone().to(device) for tensor in (self.keys, self.values, self.mask, self.rows)
+        )
+        return LabelCode(keys, values, mask, rows, None if self.meaning is None else self.meaning.clone().to(device))
+
 
 @dataclass
 class Scores:

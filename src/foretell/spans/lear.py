@@ -83,7 +83,7 @@ class Lear(nn.Module):
             return vectors[:, None]
         if kind == "static":
             return self.encoder.static(labels.ids)
-        hidden = self.encoder(labels.ids, labels.mask)
+        hidden: Tensor = self.encoder(labels.ids, labels.mask)
         if kind == "token":
             return hidden
         return _mean(hidden, labels.mask)[:, None]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,7 +21,7 @@ from foretell.spans import encoders
 from foretell.spans.batches import batch_windows, windows_of
 from foretell.spans.document import Document, Span, as_documents
 from foretell.spans.extractor import EncodedLabels, SpanExtractor
-from foretell.spans.layers import LabelCode, MatchHead, Pairs, Scores, TextBatch
+from foretell.spans.layers import LabelBatch, LabelCode, MatchHead, Pairs, Scores, TextBatch
 from foretell.spans.pieces import PieceTokenizer
 from foretell.spans.scoring import Decoder, Decoding, Scorer, score_documents
 from foretell.spans.settings import Settings
@@ -91,12 +90,7 @@ def export_onnx(
     encoded = labels or extractor.encode_labels()
     tokenizer = extractor._fitted()
     module = extractor._module.to("cpu").eval()
-    code = LabelCode(
-        *(
-            None if value is None else value.clone().cpu()
-            for value in (getattr(encoded.code, field.name) for field in fields(LabelCode))
-        )
-    )
+    code = encoded.code.copy_to(torch.device("cpu"))
     sample = batch_windows(
         windows_of([Document("One text."), Document("Another text, longer.")], tokenizer, extractor.settings_),
         tokenizer,
@@ -177,7 +171,7 @@ class _OnnxModel:
         self.pairs = open_graph("pairs.onnx") if nested else None
         self.inputs = {item.name for item in self.text.get_inputs()}
 
-    def encode_labels(self, labels: object) -> LabelCode:
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
         """Labels are part of the graph."""
         raise ModelError("the labels of an exported extractor are fixed", "export it again with others")
 

@@ -39,6 +39,6 @@ def products_in(precision: Precision, device: torch.device) -> Callable[[], Abst
 def multiplies_bfloat16(device: torch.device) -> bool:
     """Whether the hardware multiplies matrices of bfloat16 faster than those of float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     capabilities: Callable[[], dict[str, Any]] | None = getattr(torch.cpu, "get_capabilities", None)
     return bool(capabilities and capabilities().get("amx_bf16"))

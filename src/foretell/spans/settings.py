@@ -10,6 +10,7 @@ from foretell.errors import ModelError
 Model = Literal["lear", "bert-mrc", "tagger"]
 LabelEmbedding = Literal["token", "average", "sentence", "static", "random"]
 Heads = Literal["described", "per-label", "shared"]
+_USUAL_HEADS: dict[str, Heads] = {"lear": "described", "bert-mrc": "shared", "tagger": "per-label"}
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,11 @@ class Settings:
     nested : bool
         Whether a span-match head decides which starts and ends belong together. Without it, starts and ends of
         one label are paired by their order (see :mod:`foretell.spans.decoding`).
-    heads : {"described", "per-label", "shared"}
+    heads : {"default", "described", "per-label", "shared"}
         Weights that are partly common, partly made from the description and partly each label's own; one weight vector
-        per label, as published; or one for all. Labels can be added at run time with all but ``per-label``.
+        per label, as published; or one for all. Labels can be added at run time with all but ``per-label``. By default
+        LEAR's are described, BERT-MRC's shared and a tagger's per label; what was chosen takes the place of
+        ``default``.
     label_embedding : {"token", "average", "sentence", "static", "random"}
         What LEAR fuses: attention over contextual vectors of the description (published), their mean, the mean
         weighted by its cosine with the token, attention over the encoder's input embeddings, or a random vector.
@@ -45,7 +48,7 @@ class Settings:
 
     model: Model = "lear"
     nested: bool = False
-    heads: Heads = "per-label"
+    heads: Heads | Literal["default"] = "default"
     label_embedding: LabelEmbedding = "token"
     window: int = 128
     overlap: int = 32
@@ -57,6 +60,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse values that make no model."""
+        if self.heads == "default":
+            object.__setattr__(self, "heads", _USUAL_HEADS.get(self.model, "per-label"))
         for name, choices in (("model", Model), ("heads", Heads), ("label_embedding", LabelEmbedding)):
             if getattr(self, name) not in get_args(choices):
                 names = ", ".join(get_args(choices))

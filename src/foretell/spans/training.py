@@ -54,6 +54,8 @@ class Training:
         Whether the encoder's input embeddings learn, half of a small encoder's weights; those of word shapes always do.
     encoder_dropout : float
         Inside the encoder, while training; drawing it takes a third of the time of a step on a processor.
+    dev_every : int
+        Epochs between two scorings of development documents; the last epoch is always scored.
     seed : int
         Of first weights, order and dropout.
     """
@@ -69,6 +71,7 @@ class Training:
     label_steps: int = 4
     word_vectors: bool = False
     encoder_dropout: float = 0.0
+    dev_every: int = 1
     seed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
@@ -113,21 +116,20 @@ def train_epochs(
     order = random.Random(training.seed)
     parts = -(-len(examples) // training.batch_size)
     steps = parts * training.epochs
+    _prepare_encoder(model, training)
     optimizer = make_optimizer(model, training)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_share(step, steps, training.warmup))
     labels = labels.to(device)
     context = products_in(precision, device)
     step, vectors = 0, None
-    _prepare_encoder(model, training)
     for epoch in range(1, training.epochs + 1):
         model.train()
         begin, total = time.perf_counter(), 0.0
         for number, batch in enumerate(_batches(examples, training.batch_size, order), 1):
             optimizer.zero_grad()
+            kept = vectors if step % training.label_steps else None
             with context():
-                value, vectors = _backward(
-                    model, batch, labels, tokenizer, settings, training, device, vectors if step % training.label_steps else None
-                )
+                value, vectors = _backward(model, batch, labels, tokenizer, settings, training, device, kept)
             total += value
             nn.utils.clip_grad_norm_(model.parameters(), training.clip)
             optimizer.step()
