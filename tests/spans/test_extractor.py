@@ -162,6 +162,27 @@ def test_saved_extractors_predict_the_same(nested_extractor, tmp_path, dtype):
     assert len({p.stat().st_mode for p in (tmp_path / dtype).iterdir()}) == 1
 
 
+def test_training_goes_on_from_an_extractor_with_other_labels(encoder, nested_extractor, tmp_path):
+    nested_extractor.save_pretrained(tmp_path / "first")
+    start = SpanExtractor(
+        tmp_path / "first",
+        settings=Settings(nested=True, dropout=0.0),
+        training=replace(FAST, epochs=1, learning_rate=0.0),
+        device="cpu",
+    )
+    names = {"person": "human", "place": "town"}
+    documents = [
+        replace(d, spans=tuple(Span(s.start, s.end, names[s.label]) for s in d.spans)) for d in nested_documents()
+    ]
+    start.fit(documents, {names[name]: text for name, text in LABELS.items()})
+    before, after = (some._module.state_dict() for some in (nested_extractor, start))
+    own = {"start_head.weight", "start_head.bias", "end_head.weight", "end_head.bias"}
+    own |= {"match_head.head.weight", "match_head.head.bias"}
+    for name, tensor in before.items():
+        assert torch.equal(tensor, after[name]) == (name not in own), name
+    assert not after["start_head.weight"].any()
+
+
 def test_damaged_folders_are_refused(nested_extractor, tmp_path):
     with pytest.raises(ModelError, match="no model there"):
         SpanExtractor.from_pretrained(tmp_path / "missing")

@@ -18,7 +18,7 @@ from foretell.spans import encoders, storage
 from foretell.spans.batches import batch_labels, examples_of
 from foretell.spans.document import Document, Span, as_documents, check_labels
 from foretell.spans.evaluation import SpanReport, evaluate_spans
-from foretell.spans.fitting import best_threshold, check_training, settings_for, shift_heads
+from foretell.spans.fitting import best_threshold, check_training, own_tensors, settings_for, shift_heads
 from foretell.spans.layers import LabelCode, TextEncoder
 from foretell.spans.lear import Lear
 from foretell.spans.pieces import PieceTokenizer
@@ -80,7 +80,8 @@ class SpanExtractor:
     Parameters
     ----------
     encoder : str or Path
-        A known encoder (``minilm-l6``, ``e5-small``), fetched on first use, or the folder of any BERT-like encoder.
+        A known encoder (``minilm-l6``, ``e5-small``), fetched on first use, or the folder of any BERT-like encoder, or
+        that of an extractor, whose weights training then goes on from, with other labels.
     settings : Settings, optional
         What the model is made of.
     training : Training, optional
@@ -212,13 +213,24 @@ class SpanExtractor:
         return best_threshold(dev, self._scorer(labels, self.precision), self._fitted(), self.settings_, labels.names)
 
     def _prepare(self, documents: Sequence[Document], names: dict[str, str]) -> PieceTokenizer:
-        """Load the encoder, fit what the settings leave to the data, and make a new model."""
+        """Load the encoder, fit what the settings leave to the data, and make a new model.
+
+        From the folder of an extractor come all weights but those of its labels, so that it learns new ones from few
+        examples.
+        """
         folder = encoders.find_encoder(str(self.encoder))
         tokenizer = encoders.load_tokenizer(folder)
-        body = encoders.load_encoder(folder)
+        trained = storage.is_extractor(folder)
+        body = (
+            encoders.encoder_from_config(storage.read_config(folder)["encoder"])
+            if trained
+            else encoders.load_encoder(folder)
+        )
         self.settings_ = settings_for(documents, tokenizer, self.settings, body)
         encoder = TextEncoder(body, self.settings_.word_shapes and tokenizer.lowers_case)
         self._module = _KINDS[self.settings_.model](encoder, self.settings_, len(names))
+        if trained:
+            storage.load_common(folder, self._module, own_tensors(self.settings_))
         self._tokenizer, self.labels_, self._own = tokenizer, names, None
         return tokenizer
 

@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from foretell.spans.document import Document, DocumentError, Span
 from foretell.spans.evaluation import evaluate_spans
@@ -37,12 +36,20 @@ def best_threshold(
     return scores[best], THRESHOLDS[best]
 
 
-def shift_heads(module: nn.Module, threshold: float) -> None:
+def shift_heads(module: Any, threshold: float) -> None:
     """Shift the offsets of all heads so that the probability ``threshold`` becomes 0.5."""
     shift = float(np.log(threshold / (1 - threshold)))
-    for name, parameter in module.named_parameters():
-        if name in ("start_head.bias", "end_head.bias", "match_head.head.bias"):
-            parameter.data -= shift
+    heads = [module.start_head, module.end_head]
+    for head in heads if module.match_head is None else [*heads, module.match_head.head]:
+        head.shift(-shift)
+
+
+def own_tensors(settings: Settings) -> set[str]:
+    """Names of the tensors that belong to labels, and not to all of them."""
+    if settings.heads == "shared":
+        return set()
+    heads = ("start_head", "end_head", "match_head.head")
+    return {f"{head}.{part}" for head in heads for part in ("weight", "bias")}
 
 
 def check_training(

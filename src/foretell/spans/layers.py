@@ -194,6 +194,10 @@ class LabelHead(nn.Module):
             return z[..., 0, :] @ weight.T + bias
         return torch.einsum("...cd,cd->...c", z, weight) + bias
 
+    def shift(self, amount: float) -> None:
+        """Add to the logits of all labels, also of those to come."""
+        (self.bias if self.common is None else self.common.bias).data += amount
+
     def at(self, z: Tensor, labels: LabelCode, which: Tensor) -> Tensor:
         """Logits (K,) of vectors z (K, d) for one label each."""
         weight, bias = self.weights(labels)

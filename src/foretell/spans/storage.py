@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from foretell.errors import ModelError
 Dtype = Literal["float32", "float16", "int8"]
 FORMAT = 1
 _SCALE = "#scale"
+_WEIGHTS = "model.safetensors"
 _LARGEST_CONFIG = 1 << 24
 
 
@@ -37,7 +39,7 @@ def save(folder: Path, config: dict[str, Any], state: dict[str, Tensor], dtype: 
         save_file(stored, scratch)
         # safetensors makes files that only their owner may read.
         scratch.chmod(mode)
-        os.replace(scratch, folder / "model.safetensors")
+        os.replace(scratch, folder / _WEIGHTS)
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -71,6 +73,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     return dict(config)
 
 
+def is_extractor(folder: Path) -> bool:
+    """Whether a folder holds what :func:`save` wrote, rather than an encoder."""
+    try:
+        read_config(folder)
+    except ModelError:
+        return False
+    return True
+
+
 def load_into(folder: Path, module: nn.Module) -> None:
     """Fill a module with weights, in float32.
 
@@ -79,23 +90,46 @@ def load_into(folder: Path, module: nn.Module) -> None:
     ModelError
         If a tensor is missing, surplus or of another shape.
     """
+    expected = module.state_dict()
+    values = _stored(folder, expected)
+    for name, like in expected.items():
+        if name not in values or values[name].shape != like.shape:
+            found = tuple(values[name].shape) if name in values else "missing"
+            raise ModelError(
+                f"{folder / _WEIGHTS}: tensor {name} is {found}, not {tuple(like.shape)}", "the file is damaged"
+            )
+    module.load_state_dict(values)
+
+
+def load_common(folder: Path, module: nn.Module, own: Collection[str]) -> None:
+    """Fill a module with the weights of another that it has in common with it, in float32.
+
+    Parameters
+    ----------
+    own : collection of str
+        Tensors that belong to the labels, and are not taken over.
+    """
+    expected = module.state_dict()
+    values = _stored(folder, expected)
+    for name, like in expected.items():
+        if name not in own and name in values and values[name].shape == like.shape:
+            like.copy_(values[name])
+
+
+def _stored(folder: Path, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors of a model, in the types of those that are expected."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    path = folder / "model.safetensors"
+    path = folder / _WEIGHTS
     try:
         stored = load_file(path)
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{path}: cannot be read ({error})", "the file is missing or damaged") from error
-    expected = module.state_dict()
     values = {}
     for name, tensor in stored.items():
         if name.endswith(_SCALE):
             continue
         scale = stored.get(name + _SCALE)
         values[name] = tensor.float() * scale if scale is not None else tensor.to(expected.get(name, tensor).dtype)
-    for name, like in expected.items():
-        if name not in values or values[name].shape != like.shape:
-            found = tuple(values[name].shape) if name in values else "missing"
-            raise ModelError(f"{path}: tensor {name} is {found}, not {tuple(like.shape)}", "the file is damaged")
-    module.load_state_dict(values)
+    return values
