@@ -1,4 +1,4 @@
-"""Sentences of about 25 words per second at 7 labels: torch, ONNX, ONNX in 8 bits, and spaCy's ``en_core_web_sm``.
+"""Sentences of about 25 words per second at 7 labels: torch in two precisions, ONNX, ONNX in 8 bits, and spaCy's ``en_core_web_sm``.
 
     python benchmarks/spans_speed.py [--threads 2]
 
@@ -50,7 +50,12 @@ def main() -> None:
     extractor = SpanExtractor(settings=Settings(), device="cpu")
     extractor._prepare(gold(texts, labels), labels)
     encoded = extractor.encode_labels()
-    engines: dict[str, Callable[[list[str]], Any]] = {"torch": lambda some: extractor.predict(some, encoded)}
+    rough = SpanExtractor(settings=Settings(), device="cpu", precision="bfloat16")
+    rough._prepare(gold(texts, labels), labels)
+    engines: dict[str, Callable[[list[str]], Any]] = {
+        "torch": lambda some: extractor.predict(some, encoded),
+        "torch bfloat16": lambda some: rough.predict(some, encoded),
+    }
     with tempfile.TemporaryDirectory() as folder:
         for name, dtype in (("onnx", "float32"), ("onnx int8", "int8")):
             export_onnx(extractor, Path(folder) / dtype, encoded, dtype=dtype)
