@@ -1,4 +1,4 @@
-"""Sentences of about 25 words per second at 7 labels: torch in two precisions, ONNX, ONNX in 8 bits, and spaCy's ``en_core_web_sm``.
+"""Sentences of about 25 words per second at 7 labels: torch, ONNX, both in fewer bits, and spaCy's ``en_core_web_sm``.
 
     python benchmarks/spans_speed.py [--threads 2]
 
