@@ -164,8 +164,8 @@ def test_heads_of_vectors_that_all_labels_share():
     head = LabelHead(4, 3)
     z = torch.randn(2, 5, 1, 4)
     rows = numbered([2, 0])
-    every = head(z.expand(2, 5, 2, 4), rows)
-    assert head(z, rows).detach().numpy() == pytest.approx(every.detach().numpy(), abs=1e-5)
+    every = head(z.expand(2, 5, 2, 4), rows, z)
+    assert head(z, rows, z).detach().numpy() == pytest.approx(every.detach().numpy(), abs=1e-5)
 
 
 def test_described_heads_are_a_sum_of_three_parts():
@@ -173,19 +173,20 @@ def test_described_heads_are_a_sum_of_three_parts():
     head = LabelHead(4, 3, -4.0, meaning=5)
     for parameter in head.parameters():
         torch.nn.init.normal_(parameter)
-    z, meaning = torch.randn(2, 6, 2, 4), torch.randn(2, 5)
+    z, h, meaning = torch.randn(2, 6, 2, 4), torch.randn(2, 6, 4), torch.randn(2, 5)
+    labels = numbered([2, -1], meaning)
     with torch.inference_mode():
-        found = head(z, numbered([2, -1], meaning))
+        found = head(z, labels, h)
         for c, row in enumerate((2, None)):
             weight = head.common.weight[0] + head.meaning.weight @ meaning[c]
-            bias = head.common.bias[0]
-            if row is not None:
-                weight, bias = weight + head.weight[row], bias + head.bias[row]
-            assert found[..., c].numpy() == pytest.approx((z[:, :, c] @ weight + bias).numpy(), abs=1e-5)
-            which = torch.tensor([c] * 6)
-            assert head.at(z[0, :, c], numbered([2, -1], meaning), which).numpy() == pytest.approx(
-                found[0, :, c].numpy(), abs=1e-5
-            )
+            own = torch.zeros(4) if row is None else head.weight[row]
+            bias = head.common.bias[0] + (0 if row is None else head.bias[row])
+            assert found[..., c].numpy() == pytest.approx((z[:, :, c] @ weight + h @ own + bias).numpy(), abs=1e-5)
+            at = head.at(z[0, :, c], labels, torch.tensor([c] * 6))
+            assert at.numpy() == pytest.approx((z[0, :, c] @ (weight + own) + bias).numpy(), abs=1e-5)
+    head.shift(1.5)
+    with torch.inference_mode():
+        assert (head(z, labels, h) - found).numpy() == pytest.approx(1.5, abs=1e-5)
 
 
 def test_label_vectors_of_an_earlier_time_give_the_same_code(parts):

@@ -145,11 +145,12 @@ class TextEncoder(nn.Module):
 
 
 class LabelHead(nn.Module):
-    """Logits w^c . z^c + b^c.
+    """Logits of labels.
 
-    The weights are each label's own (as published), or the same for all labels, or made of three parts: w^c = w +
-    G y^c + v^c. The first is common to all, so that a label with few examples gains from the others; the second
-    comes from the mean y^c of the description; the third is the label's own, which a label added later has not.
+    Either w^c . z^c + b^c, with weights of each label's own (as published) or the same for all; or, for labels with
+    descriptions, (w + G y^c) . z^c + v^c . h + b + b^c. There w is common to all, so that a label with few examples
+    gains from the others; G y^c comes from the mean y^c of the description; and the label's own v^c reads the encoder's
+    vector h, as a tagger does. A label that is added later has no v^c and b^c.
 
     Parameters
     ----------
@@ -160,7 +161,7 @@ class LabelHead(nn.Module):
     prior : float
         First value of b.
     meaning : int
-        Length of y^c; 0 for weights of one part.
+        Length of y^c; 0 for the first form.
     """
 
     def __init__(self, width: int, labels: int, prior: float = 0.0, meaning: int = 0) -> None:
@@ -177,31 +178,39 @@ class LabelHead(nn.Module):
             nn.init.constant_(self.common.bias, prior)
             nn.init.zeros_(self.meaning.weight)
 
-    def weights(self, labels: LabelCode) -> tuple[Tensor, Tensor]:
-        """Weights (C, d) and offsets (C,) of some labels."""
-        if self.common is None or self.meaning is None:
-            rows = labels.rows.clamp(0, len(self.weight) - 1)
-            return self.weight[rows], self.bias[rows]
-        assert labels.meaning is not None
-        known, rows = labels.rows >= 0, labels.rows.clamp(min=0)
-        weight = self.common.weight + self.meaning(labels.meaning) + self.weight[rows] * known[:, None]
-        return weight, self.common.bias + self.bias[rows] * known
+    def forward(self, z: Tensor, labels: LabelCode, plain: Tensor) -> Tensor:
+        """Logits (..., C) of z and of the encoder's vectors.
 
-    def forward(self, z: Tensor, labels: LabelCode) -> Tensor:
-        """Logits (..., C) of z, either (..., C, d) or, where it is the same for all labels, (..., 1, d)."""
-        weight, bias = self.weights(labels)
-        if z.shape[-2] == 1:
-            return z[..., 0, :] @ weight.T + bias
-        return torch.einsum("...cd,cd->...c", z, weight) + bias
+        Parameters
+        ----------
+        z : Tensor
+            (..., C, d), or (..., 1, d) where it is the same for all labels.
+        plain : Tensor
+            (..., d), read by labels' own weights beside a description.
+        """
+        weight, own, bias = self._weights(labels)
+        read = z[..., 0, :] @ weight.T if z.shape[-2] == 1 else torch.einsum("...cd,cd->...c", z, weight)
+        return read + bias if own is None else read + plain @ own.T + bias
+
+    def at(self, z: Tensor, labels: LabelCode, which: Tensor) -> Tensor:
+        """Logits (K,) of vectors z (K, d) for one label each; there, own weights read z too."""
+        weight, own, bias = self._weights(labels)
+        weight = weight if own is None else weight + own
+        return (z * weight[which]).sum(-1) + bias[which]
 
     def shift(self, amount: float) -> None:
         """Add to the logits of all labels, also of those to come."""
         (self.bias if self.common is None else self.common.bias).data += amount
 
-    def at(self, z: Tensor, labels: LabelCode, which: Tensor) -> Tensor:
-        """Logits (K,) of vectors z (K, d) for one label each."""
-        weight, bias = self.weights(labels)
-        return (z * weight[which]).sum(-1) + bias[which]
+    def _weights(self, labels: LabelCode) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Weights (C, d) for z, own weights (C, d) if they stand apart, and offsets (C,)."""
+        if self.common is None or self.meaning is None:
+            rows = labels.rows.clamp(0, len(self.weight) - 1)
+            return self.weight[rows], None, self.bias[rows]
+        assert labels.meaning is not None
+        known, rows = labels.rows >= 0, labels.rows.clamp(min=0)
+        weight = self.common.weight + self.meaning(labels.meaning)
+        return weight, self.weight[rows] * known[:, None], self.common.bias + self.bias[rows] * known
 
 
 @dataclass

@@ -58,6 +58,8 @@ class Lear(nn.Module):
         self.text_projection = nn.Linear(width, width, bias=False)
         self.label_projection = nn.Linear(width, width, bias=False)
         self.fusion = nn.Linear(width, width)
+        for linear in (self.text_projection, self.label_projection, self.fusion):
+            nn.init.eye_(linear.weight)
         self.start_head = LabelHead(width, count, PRIOR_LOGIT, meaning)
         self.end_head = LabelHead(width, count, PRIOR_LOGIT, meaning)
         self.match_head = MatchHead(width, count, settings.dropout, meaning) if settings.nested else None
@@ -97,7 +99,7 @@ class Lear(nn.Module):
         else:
             context = self._attend(projected, labels)
             z = torch.tanh(self.fusion(projected)[:, :, None] + context)
-        return Scores(self.start_head(z, labels), self.end_head(z, labels), z)
+        return Scores(self.start_head(z, labels, hidden), self.end_head(z, labels, hidden), z)
 
     def _attend(self, projected: Tensor, labels: LabelCode) -> Tensor:
         """Sum over j of a^c_ij W_5 y'^c_j, (B, n, C, d)."""

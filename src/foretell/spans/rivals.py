@@ -39,7 +39,7 @@ class Tagger(nn.Module):
     def forward(self, text: TextBatch, labels: LabelCode) -> Scores:
         """Logits of starts and ends for every piece and label."""
         z = self.drop(self.encoder(text.ids, text.mask, text.shapes))[:, :, None]
-        return Scores(self.start_head(z, labels), self.end_head(z, labels), z)
+        return Scores(self.start_head(z, labels, z), self.end_head(z, labels, z), z)
 
     def match(self, scores: Scores, pairs: Pairs, labels: LabelCode) -> Tensor:
         """Logits (K,) of candidate pairs."""
@@ -85,7 +85,7 @@ class BertMrc(nn.Module):
         types = pair(nothing, torch.ones_like(text.ids))
         hidden = self._packed(ids, mask, pair(nothing, text.shapes), types)[:, length - 1 :]
         z = self.drop(hidden).unflatten(0, (batch, count)).transpose(1, 2)
-        return Scores(self.start_head(z, labels), self.end_head(z, labels), z)
+        return Scores(self.start_head(z, labels, z), self.end_head(z, labels, z), z)
 
     def _packed(self, ids: Tensor, mask: Tensor, shapes: Tensor, types: Tensor) -> Tensor:
         """Encode rows whose questions are padded to one length, with positions counted as if they were not.

@@ -25,10 +25,10 @@ class Settings:
         Whether a span-match head decides which starts and ends belong together. Without it, starts and ends of
         one label are paired by their order (see :mod:`foretell.spans.decoding`).
     heads : {"default", "described", "per-label", "shared"}
-        Weights that are partly common, partly made from the description and partly each label's own; one weight vector
-        per label, as published; or one for all. Labels can be added at run time with all but ``per-label``. By default
-        LEAR's are described, BERT-MRC's shared and a tagger's per label; what was chosen takes the place of
-        ``default``.
+        Weights that are partly common, partly made from the description and partly each label's own, see
+        :class:`foretell.spans.layers.LabelHead`; one weight vector per label, as published; or one for all. Labels can
+        be added at run time with all but ``per-label``. ``default`` becomes ``described`` for LEAR, ``shared`` for
+        BERT-MRC and ``per-label`` for a tagger.
     label_embedding : {"token", "average", "sentence", "static", "random"}
         What LEAR fuses: attention over contextual vectors of the description (published), their mean, the mean
         weighted by its cosine with the token, attention over the encoder's input embeddings, or a random vector.
