@@ -93,7 +93,11 @@ def nested_documents() -> list[Document]:
 
 def fitted(encoder: Path, *, nested: bool = False, training: Training = FAST, **settings: object) -> SpanExtractor:
     extractor = SpanExtractor(
-        encoder, settings=Settings(nested=nested, dropout=0.0, **settings), training=training, device="cpu"
+        encoder,
+        settings=Settings(nested=nested, dropout=0.0, **settings),
+        training=training,
+        device="cpu",
+        precision="float32",
     )
     return extractor.fit(nested_documents() if nested else flat_documents(), LABELS)
 

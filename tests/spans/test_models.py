@@ -178,7 +178,7 @@ def test_described_heads_are_a_sum_of_three_parts():
     with torch.inference_mode():
         found = head(z, labels, h)
         for c, row in enumerate((2, None)):
-            weight = head.common.weight[0] + head.meaning.weight @ meaning[c]
+            weight = head.common.weight[0] + head.meaning.weight @ meaning[c] / 5**0.5
             own = torch.zeros(4) if row is None else head.weight[row]
             bias = head.common.bias[0] + (0 if row is None else head.bias[row])
             assert found[..., c].numpy() == pytest.approx((z[:, :, c] @ weight + h @ own + bias).numpy(), abs=1e-5)

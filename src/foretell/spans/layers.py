@@ -209,7 +209,7 @@ class LabelHead(nn.Module):
             return self.weight[rows], None, self.bias[rows]
         assert labels.meaning is not None
         known, rows = labels.rows >= 0, labels.rows.clamp(min=0)
-        weight = self.common.weight + self.meaning(labels.meaning)
+        weight = self.common.weight + self.meaning(labels.meaning) * self.meaning.in_features**-0.5
         return weight, self.weight[rows] * known[:, None], self.common.bias + self.bias[rows] * known
 
 

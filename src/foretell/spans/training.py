@@ -19,6 +19,8 @@ from foretell.spans.precision import Precision, products_in
 from foretell.spans.settings import Settings
 
 log = logging.getLogger(__name__)
+_SLOW = ("encoder.body.", "text_projection.", "label_projection.", "fusion.")
+_SLOW_END = "meaning.weight"
 _ROW_PIECES = 6_144
 """Most pieces that pass through the encoder at once while training; larger batches are done in parts."""
 _MOST_CANDIDATES = 50_000
@@ -166,20 +168,24 @@ def rate_share(step: int, steps: int, warmup: float) -> float:
 
 
 def make_optimizer(model: nn.Module, training: Training) -> torch.optim.AdamW:
-    """AdamW with every parameter in exactly one of four groups: encoder or head, matrix or not."""
+    """AdamW with every parameter in exactly one of four groups: slow or fast, matrix or not.
+
+    Slow are the encoder, and what makes vectors of vectors: there a small change of each weight is a large one of the
+    result.
+    """
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            encoder = name.startswith("encoder.body.")
-            groups.setdefault((encoder, parameter.ndim > 1), []).append(parameter)
+            slow = name.startswith(_SLOW) or name.endswith(_SLOW_END)
+            groups.setdefault((slow, parameter.ndim > 1), []).append(parameter)
     return torch.optim.AdamW(
         [
             {
                 "params": parameters,
-                "lr": training.learning_rate * (1.0 if encoder else training.head_factor),
+                "lr": training.learning_rate * (1.0 if slow else training.head_factor),
                 "weight_decay": training.weight_decay if matrix else 0.0,
             }
-            for (encoder, matrix), parameters in groups.items()
+            for (slow, matrix), parameters in groups.items()
         ],
         eps=1e-8,
         fused=True,
