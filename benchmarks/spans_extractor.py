@@ -1,6 +1,6 @@
 """Train the extractor that ships under ``weights/``: nested entities of ten types, from GUM.
 
-    python benchmarks/spans_extractor.py /tmp/extractor [--epochs 4] [--device cuda]
+    python benchmarks/spans_extractor.py /tmp/extractor [--epochs 8] [--device cuda]
     python benchmarks/spans_extractor.py weights/spans-entities --measure
 
 Learns from the official training documents of four genres (academic, bio, news, voyage); chooses the epoch on their
@@ -38,8 +38,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where to write the model (int8)")
     parser.add_argument("--measure", action="store_true", help="train nothing, measure the model of the folder")
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--learning-rate", type=float, default=1e-4)
+    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--learning-rate", type=float, default=3e-4)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
@@ -56,7 +56,9 @@ def main() -> None:
     parts = {"dev": dev, "test": test, "unseen genre: interview": unseen}
     rows: dict[str, dict[str, Any]] = {}
     if not args.measure:
-        training = Training(epochs=args.epochs, batch_size=16, learning_rate=args.learning_rate)
+        training = Training(
+            epochs=args.epochs, batch_size=16, learning_rate=args.learning_rate, head_factor=5.0, dev_every=4
+        )
         extractor = SpanExtractor(settings=Settings(nested=True), training=training, device=args.device)
         extractor.fit(train, labels, dev=dev, on_epoch=lambda epoch: print(epoch, flush=True))
         extractor.save_pretrained(args.folder, dtype="int8")

@@ -40,8 +40,8 @@ MODELS = {
     "lear-static": Settings(label_embedding="static"),
     "lear-random": Settings(label_embedding="random"),
 }
-FEW = Training(epochs=15, batch_size=8, dev_every=1_000)
-MANY = Training(epochs=3, batch_size=16, dev_every=1_000)
+FEW = Training(epochs=12, batch_size=8, learning_rate=3e-4, head_factor=4, dev_every=1_000)
+MANY = Training(epochs=3, batch_size=16, learning_rate=3e-4, head_factor=4, dev_every=1_000)
 
 
 corpus_of = functools.lru_cache(maxsize=1)(spans_data.load)
@@ -59,7 +59,9 @@ def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict
     corpus = corpus_of(name)
     settings = replace(MODELS[model], nested=corpus.nested)
     training = training_for(name, seed, args)
-    extractor = SpanExtractor(args.encoder, settings=settings, training=training, device=args.device)
+    extractor = SpanExtractor(
+        args.encoder, settings=settings, training=training, device=args.device, precision=args.precision
+    )
     begin = time.perf_counter()
     train = chosen_sentences(corpus.train, args.limit)
     extractor.fit(
@@ -77,6 +79,8 @@ def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict
         "encoder": args.encoder,
         "epochs": training.epochs,
         "batch_size": training.batch_size,
+        "learning_rate": training.learning_rate,
+        "head_factor": training.head_factor,
         "train_documents": len(train),
         "dev_documents": args.dev_limit or len(corpus.dev),
         "test": {key: scores[key] for key in ("precision", "recall", "f1", "gold", "predicted", "lost_gold", "depths")},
@@ -88,6 +92,7 @@ def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict
         "test_sentences_per_second": round(report.sentences_per_second, 1),
         "threads": torch.get_num_threads(),
         "device": args.device,
+        "precision": args.precision,
         "machine": platform.machine(),
         "torch": torch.__version__,
     }
@@ -143,6 +148,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, help="only the first so many training sentences")
     parser.add_argument("--dev-limit", type=int, help="choose the epoch on only the first so many sentences")
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--precision", default="auto", help="of products, also while predicting if it is bfloat16")
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="begin no cell after so many")
     parser.add_argument("--table", action="store_true", help="print what there is, run nothing")

@@ -44,6 +44,8 @@ def main() -> None:
     parser.add_argument("--labels", type=int, default=7)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--graphs", help="folder of exported graphs, made if need be; default: made anew")
+    parser.add_argument("--export-only", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     texts, labels = sentences(args.sentences), labels_of(args.labels)
@@ -56,10 +58,14 @@ def main() -> None:
         "torch": lambda some: extractor.predict(some, encoded),
         "torch bfloat16": lambda some: rough.predict(some, encoded),
     }
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.graphs or scratch
         for name, dtype in (("onnx", "float32"), ("onnx int8", "int8")):
-            export_onnx(extractor, Path(folder) / dtype, encoded, dtype=dtype)
+            if not (Path(folder) / dtype / "onnx.json").exists():
+                export_onnx(extractor, Path(folder) / dtype, encoded, dtype=dtype)
             engines[name] = OnnxExtractor(Path(folder) / dtype, threads=args.threads).predict
+        if args.export_only:
+            return
         reader = spacy_reader()
         if reader:
             engines["en_core_web_sm NER"] = reader
