@@ -26,8 +26,8 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FORETELL_DATA", ROOT.parent / "shared" / "data"))
 FILES = ("prose_govuk_2025.txt", "law_us_dc_2025.txt")
 LENGTHS = (256, 512, 1024, 2048, 3072)
-PREFIXES = (0, 256, 512, 1024)
-STARTS = (8192, 16384, 24576)
+PREFIXES = (0, 512, 1024)
+STARTS = (8192, 16384)
 
 
 def main() -> int:
