@@ -1,8 +1,10 @@
-"""Sizes and speeds of pictures against JPEG-XL (effort 9) and WebP (lossless, -z 9), picture by picture.
+"""Sizes and speeds of pictures against JPEG-XL (effort 9), WebP (lossless, -z 9), FFV1, JPEG-LS, JPEG 2000, QOI and xz.
 
 Reads $FORETELL_DATA/image (default ../shared/data/image): photo, kodak (measured only, nothing is tuned on it), gray
-and medical16. The pixels are packed as an anymap; rivals get the picture itself. Needs cjxl and cwebp in the path;
-without one, its column is empty. Rows are written to benchmarks/results/image.json as they come; what is there is
+and medical16; screenshots and drawings are made here (``drawn_pictures.py``). The pixels are packed as an anymap;
+rivals get the picture itself, and what they cannot keep whole is left out. Needs cjxl, cwebp and ffmpeg in the path and
+imagecodecs; without one, its columns are empty. Photographs named in ``image_heldout.py`` were not used in training,
+the others were. Rows are written to benchmarks/results/image.json as they come; what is there is
 not measured again unless ``--again`` is given. ``--table`` prints what is there, ``--only NAME`` measures pictures
 whose path contains NAME.
 """
@@ -11,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import lzma
 import os
 import re
 import shutil
@@ -19,9 +22,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from drawn_pictures import write_all
 from file_intervals import describe_ratios
+from image_heldout import HELD_OUT
+from numpy.typing import NDArray
 from PIL import Image
 
 import foretell
@@ -30,34 +37,72 @@ from foretell.codecs.image.arrays import to_anymap
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FORETELL_DATA", ROOT.parent / "shared" / "data")) / "image"
 RESULT = ROOT / "benchmarks" / "results" / "image.json"
-FOLDERS = ("photo", "kodak", "gray", "medical16")
+FOLDERS = ("photo", "kodak", "gray", "medical16", "drawn")
 RIVALS = {
     "jxl": ("cjxl", "-d", "0", "-e", "9", "{source}", "{target}"),
     "webp": ("cwebp", "-quiet", "-lossless", "-z", "9", "-exact", "{source}", "-o", "{target}"),
+    "ffv1": ("ffmpeg", "-y", "-i", "{source}", "-c:v", "ffv1", "-level", "3", "-context", "1", "{target}"),
+    "jpegls": (),
+    "jp2k": (),
+    "qoi": (),
+    "xz": (),
 }
+EIGHT_BITS_ONLY = ("webp", "qoi")
 
 
 def rival(name: str, source: Path, folder: Path) -> dict[str, float | int | None]:
     """Size and seconds of a rival's file of a picture."""
-    target = folder / f"rival.{name}"
-    command = [part.format(source=source, target=target) for part in RIVALS[name]]
-    if not shutil.which(command[0]):
+    pixels = read(source)
+    if name in EIGHT_BITS_ONLY and pixels.dtype != np.uint8:
         return {f"{name}_bytes": None, f"{name}_seconds": None}
     start = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, check=False)
-    seconds = time.perf_counter() - start
-    size = target.stat().st_size if done.returncode == 0 and target.exists() else None
-    return {f"{name}_bytes": size, f"{name}_seconds": round(seconds, 2)}
+    size = by_command(name, source, folder) if RIVALS[name] else by_library(name, pixels)
+    return {f"{name}_bytes": size, f"{name}_seconds": round(time.perf_counter() - start, 2)}
+
+
+def by_command(name: str, source: Path, folder: Path) -> int | None:
+    """Bytes of a rival's file; of FFV1, without its container."""
+    target = folder / f"rival.{'nut' if name == 'ffv1' else name}"
+    command = [part.format(source=source, target=target) for part in RIVALS[name]]
+    if not shutil.which(command[0]) or subprocess.run(command, capture_output=True, check=False).returncode:
+        return None
+    if name != "ffv1":
+        return target.stat().st_size
+    probe = ["ffprobe", "-v", "error", "-show_entries", "packet=size", "-of", "csv=p=0", str(target)]
+    return int(subprocess.run(probe, capture_output=True, text=True, check=True).stdout.strip(",\n "))
+
+
+def by_library(name: str, pixels: NDArray[Any]) -> int | None:
+    """Bytes that a rival in a library makes of pixels; None if it is missing or cannot keep them."""
+    if name == "xz":
+        return len(lzma.compress(to_anymap(pixels), preset=9 | lzma.PRESET_EXTREME))
+    try:
+        import imagecodecs
+
+        if name == "jpegls":
+            coded, decode = imagecodecs.jpegls_encode(pixels, level=0), imagecodecs.jpegls_decode
+        elif name == "jp2k":
+            coded = imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", reversible=True)
+            decode = imagecodecs.jpeg2k_decode
+        else:
+            coded, decode = imagecodecs.qoi_encode(pixels), imagecodecs.qoi_decode
+        return len(coded) if np.array_equal(decode(coded), pixels) else None
+    except (ImportError, ValueError, RuntimeError):
+        return None
+
+
+def read(path: Path) -> NDArray[Any]:
+    """Pixels of a picture, of 8 or 16 bits."""
+    pixels = np.asarray(Image.open(path))
+    return pixels.astype(np.uint16) if pixels.dtype == np.int32 else pixels
 
 
 def measure(path: Path, timed: bool) -> dict[str, object]:
     """Row of one picture."""
-    pixels = np.asarray(Image.open(path))
-    if pixels.dtype == np.int32:
-        pixels = pixels.astype(np.uint16)
+    pixels = read(path)
     raw = to_anymap(pixels)
     start = time.perf_counter()
-    archive = foretell.compress_image(pixels)
+    archive = foretell.compress(raw)
     packed = time.perf_counter()
     if foretell.decompress(archive) != raw:
         raise SystemExit(f"image: {path.name} does not come back")
@@ -76,24 +121,29 @@ def measure(path: Path, timed: bool) -> dict[str, object]:
 
 
 def table(rows: list[dict[str, object]]) -> str:
-    """Rows by folder, with means of the ratios to JPEG-XL."""
-    lines = [f"{'picture':38} {'bits/sample':>11} {'to jxl':>7} {'to webp':>8} {'pack':>7} {'unpack':>7} Mpixel/s"]
-    for folder in FOLDERS:
-        ratios = []
-        for row in (row for row in rows if str(row["picture"]).startswith(folder) and "samples" in row):
+    """Rows by folder, photographs held out of training apart, with ratios to JPEG-XL and to the best rival."""
+    lines = [f"{'picture':38} {'bits/sample':>11} {'to jxl':>7} {'to best':>8} {'pack':>7} {'unpack':>7} Mpixel/s"]
+    groups: dict[str, list[dict[str, object]]] = {}
+    for row in rows:
+        folder, name = str(row["picture"]).split("/")
+        held = folder == "photo" and Path(name).stem in HELD_OUT
+        groups.setdefault("photo, held out" if held else folder, []).append(row)
+    for group, members in groups.items():
+        to_jxl, to_best, bits = [], [], []
+        for row in members:
             size = float(str(row["foretell_bytes"]))
-            ratio = {
-                name: size / float(str(row[f"{name}_bytes"])) if row.get(f"{name}_bytes") else 0.0 for name in RIVALS
-            }
-            ratios.append(ratio["jxl"])
+            rivals = {name: float(str(row[f"{name}_bytes"])) for name in RIVALS if row.get(f"{name}_bytes")}
+            to_jxl.append(size / rivals["jxl"] if "jxl" in rivals else float("nan"))
+            to_best.append(size / min(rivals.values()) if rivals else float("nan"))
+            bits.append(8 * size / float(str(row["samples"])))
             lines.append(
-                f"{row['picture']:38} {8 * size / float(str(row['samples'])):11.3f} {ratio['jxl']:7.3f} "
-                f"{ratio['webp']:8.3f} {row['pack_megapixels_s'] or 0:7} {row['unpack_megapixels_s'] or 0:7}"
+                f"{row['picture']:38} {bits[-1]:11.3f} {to_jxl[-1]:7.3f} {to_best[-1]:8.3f} "
+                f"{row['pack_megapixels_s'] or 0:7} {row['unpack_megapixels_s'] or 0:7}"
             )
-        if ratios:
-            lines.append(
-                f"{folder}: {len(ratios)} pictures, mean ratio to jxl {np.mean(ratios):.4f}, worst {max(ratios):.4f}"
-            )
+        means = f"to jxl: mean {np.mean(to_jxl):.4f}, worst {max(to_jxl):.4f}; to best: mean {np.mean(to_best):.4f}"
+        lines.append(
+            f"{group}: {len(members)} pictures, {np.mean(bits):.3f} bits per sample, {means}, worst {max(to_best):.4f}"
+        )
     measured = {str(row["picture"]): row for row in rows if "samples" in row and row.get("jxl_bytes")}
     if measured:
         ratios_by_name = {
@@ -108,7 +158,7 @@ def table(rows: list[dict[str, object]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", default="")
-    parser.add_argument("--rivals", default="jxl,webp")
+    parser.add_argument("--rivals", default=",".join(RIVALS))
     parser.add_argument("--sizes-only", action="store_true", help="on a busy machine: no speeds")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--table", action="store_true")
@@ -122,7 +172,9 @@ def main() -> int:
         return 1
     foretell.decompress(foretell.compress_image(np.zeros((9, 9, 3), np.uint8)))  # compiles
     with tempfile.TemporaryDirectory() as folder:
-        for path in sorted(path for kind in FOLDERS for path in (DATA / kind).glob("*.png")):
+        write_all(Path(folder) / "drawn")
+        sources = [path for kind in FOLDERS[:-1] for path in (DATA / kind).glob("*.png")]
+        for path in sorted(sources) + sorted(Path(folder).glob("drawn/*.png")):
             name = f"{path.parent.name}/{path.name}"
             if args.only not in name:
                 continue

@@ -22,13 +22,17 @@ import pictures
 
 import foretell
 from foretell.codecs.base import CODEC_NAMES
-from foretell.codecs.image import arrays, containers, deflate, png, raster, shapes
+from foretell.codecs.image import arrays, containers, deflate, network, png, raster, shapes, weights
 from foretell.codecs.image.codec import ImageCodec
+from foretell.codecs.image.model import SINGLE, new_model
 from foretell.codecs.image.raster import Layout
+from foretell.compilation import compiled
 from foretell.errors import CorruptArchiveError, ForetellError
+from foretell.exact.product import unpack
 from foretell.exact.threads import set_thread_count
+from foretell.shipped import find_weights
 
-DIGESTS = {"grey": "", "colour": ""}
+WEIGHTS_DIGEST = "d8955387114fd9ef1cae14af4aa9e3f1edb5d284874120794439c85e131e1e97"
 
 
 def codecs_of(archive):
@@ -242,6 +246,123 @@ def test_another_processor_computes_the_same(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == [hashlib.sha256(raw).hexdigest(), hashlib.sha256(payload).hexdigest()]
+
+
+INTERPRETED = """
+import os, sys
+os.environ["NUMBA_DISABLE_JIT"] = "1"
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+import pictures
+from foretell.codecs.image import contexts, network, raster
+from foretell.exact.product import unpack
+from foretell.exact.threads import set_thread_count
+
+np.seterr(over="ignore")
+set_thread_count(1)
+# What only a compiler can read: hints, which do nothing, and the product, done here with 64-bit integers.
+contexts.prefetch = lambda array, index: None
+def product(left, packed, out):
+    out[:] = left.astype(np.int64) @ unpack(packed, out.shape[1]).T.astype(np.int64)
+network.product = product
+samples = np.ascontiguousarray(np.load(sys.argv[2]))
+payload = raster.encode_samples(samples)
+back, _ = raster.decode_samples(payload, 0, samples.shape)
+assert np.array_equal(back, samples)
+sys.stdout.write(payload.hex())
+"""
+
+
+@pytest.mark.parametrize("kind", ["colour", "references larger than the plane"])
+def test_the_interpreter_computes_the_same(tmp_path, kind):
+    """The coder's Python source, run as Python: every operation alone, and every index out of range an error."""
+    samples = pictures.scene(7, 6).astype(np.int32).transpose(2, 0, 1)
+    if kind != "colour":
+        samples = np.stack([samples[0], 300 + 200 * samples[1], samples[2]])
+    np.save(tmp_path / "samples.npy", samples)
+    command = [sys.executable, "-W", "ignore", "-c", INTERPRETED, str(Path(__file__).parent)]
+    done = subprocess.run([*command, str(tmp_path / "samples.npy")], capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == raster.encode_samples(np.ascontiguousarray(samples)).hex()
+
+
+def network_outputs(references, inputs):
+    """The network's outputs with 64-bit integers, layer by layer."""
+    net = weights.new_network(references)
+    x = inputs.astype(np.int64)
+    for k, (packed, bias) in enumerate(((net.first, net.first_bias), (net.second, net.second_bias))):
+        x = (unpack(packed, weights.HIDDEN).astype(np.int64) @ x + bias) >> net.shifts[k]
+        x = np.clip(x, 0, weights.CEILING)
+    return (unpack(net.third, weights.OUTPUTS).astype(np.int64) @ x + net.third_bias) >> net.shifts[2]
+
+
+@pytest.mark.parametrize("references", [0, 1, 2])
+def test_the_network_equals_wide_integers(references):
+    planes = new_model(8, 64, references, 255)
+    planes.spreads[:] = 1
+    rng = np.random.default_rng(references)
+    for _ in range(20):
+        planes.network.inputs[:] = rng.integers(-127, 128, weights.INPUTS)
+        evaluate(planes)
+        out = network_outputs(references, planes.network.inputs)
+        at = np.clip((out[:3] + 8) >> 4, -128, 127) + 128
+        assert np.array_equal(planes.shares, network.POWERS[at])
+        assert np.array_equal(planes.places[SINGLE:], np.float32(0.5) + out[3:6].astype(np.float32) / np.float32(256))
+
+
+@compiled
+def evaluate(planes):
+    network.run_network(planes)
+
+
+def test_the_networks_sums_cannot_overflow():
+    for references in range(3):
+        net = weights.new_network(references)
+        for packed, bias, most, outputs in (
+            (net.first, net.first_bias, weights.MOST_INPUT, weights.HIDDEN),
+            (net.second, net.second_bias, weights.CEILING, weights.HIDDEN),
+            (net.third, net.third_bias, weights.CEILING, weights.OUTPUTS),
+        ):
+            worst = np.abs(unpack(packed, outputs).astype(np.int64)).sum(1) * most + np.abs(bias.astype(np.int64))
+            assert worst.max() < 2**31
+
+
+def test_the_weights_are_those_of_the_format():
+    file = find_weights("image") / "network.safetensors"
+    assert hashlib.sha256(file.read_bytes()).hexdigest() == WEIGHTS_DIGEST
+
+
+def test_a_map_shows_where_the_bits_went(tmp_path, capsys):
+    from foretell.archive.pictures import bits_map
+    from foretell.archive.seek import ArchiveFile
+    from foretell.cli import main
+
+    array = np.full((40, 50, 3), 90, np.uint8)
+    array[10:30, 20:40] = np.random.default_rng(1).integers(0, 256, (20, 20, 3), dtype=np.uint8)
+    archive = foretell.compress_image(array)
+    bits = bits_map(ArchiveFile(io.BytesIO(archive)), 1 << 30)
+    assert bits.shape == (40, 50)
+    assert 0.85 * 8 * len(archive) < bits.sum() < 8 * len(archive)
+    assert bits[12:28, 22:38].mean() > 20 > 1 > bits[35:].mean()
+    path = tmp_path / "picture.fore"
+    path.write_bytes(archive)
+    assert main(["info", "--map", str(tmp_path / "map.png"), str(path)]) == 0
+    assert "bits per pixel, brightest" in capsys.readouterr().out
+    drawn = (tmp_path / "map.png").read_bytes()
+    assert drawn.startswith(png.SIGNATURE)
+    assert struct.unpack(">II", drawn[16:24]) == (50, 40)
+    assert main(["info", "--map", str(tmp_path / "map.png"), str(path)]) == 1  # it is there already
+    text = tmp_path / "text.fore"
+    text.write_bytes(foretell.compress(b"no picture", level=1))
+    assert main(["info", "--map", str(tmp_path / "other.png"), str(text)]) == 1
+
+
+def test_png_files_have_maps_too():
+    from foretell.archive.pictures import bits_map
+    from foretell.archive.seek import ArchiveFile
+
+    data = pictures.png(rows_of(pictures.scene(24, 30)), 30, 8, 2)
+    assert bits_map(ArchiveFile(io.BytesIO(foretell.compress(data, level=1))), 1 << 30).shape == (24, 30)
 
 
 # PNG

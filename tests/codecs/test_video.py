@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import sys
 import zlib
 from pathlib import Path
@@ -18,8 +19,7 @@ from test_image import codecs_of, comes_back
 
 import foretell
 from foretell.codecs.image import containers
-from foretell.codecs.image.planes import inside, new_plane
-from foretell.codecs.video import motion, y4m
+from foretell.codecs.video import motion, order, y4m
 from foretell.codecs.video.codec import VideoCodec
 from foretell.errors import CorruptArchiveError
 
@@ -106,25 +106,159 @@ def test_fuzzed_payloads_end_in_an_error_or_wrong_bytes(at, patch):
     assert len(raw) == len(data) - offset
 
 
-@pytest.mark.parametrize(("dy", "dx"), [(0, 0), (4, -8), (2, 0), (0, 2), (1, 0), (3, 3), (2, 1), (-1, -2)])
-def test_quarters_of_samples(dy, dx):
-    """Slopes are interpolated exactly, up to rounding; whole moves are copies."""
-    y, x = np.mgrid[:40, :40]
-    plane = (100 + 4 * y + 8 * x).astype(np.int32)
-    value = motion.quarter(plane, 20, 20, dy, dx, 65535)
-    assert abs(value - (100 + 4 * (20 + dy / 4) + 8 * (20 + dx / 4))) <= 1
-    assert abs(motion.eighth(plane, 20, 20, dy, dx) - (100 + 4 * (20 + dy / 8) + 8 * (20 + dx / 8))) <= 1
+def quarter(plane, y, x, dy, dx, largest):
+    """Value of a plane at a place moved by quarters, as H.264 (8.4.2.2.1) says it, one sample at a time."""
+
+    def at(row, column):
+        return int(plane[min(max(row, 0), plane.shape[0] - 1), min(max(column, 0), plane.shape[1] - 1)])
+
+    def six(values):
+        return sum(a * b for a, b in zip(values, (1, -5, 20, 20, -5, 1), strict=True))
+
+    def half(row, column, down, right):
+        if not down and not right:
+            return at(row, column)
+        if not down:
+            value = (six([at(row, column + i) for i in range(-2, 4)]) + 16) >> 5
+        elif not right:
+            value = (six([at(row + i, column) for i in range(-2, 4)]) + 16) >> 5
+        else:
+            lines = [six([at(row + i, column + j) for j in range(-2, 4)]) for i in range(-2, 4)]
+            value = (six(lines) + 512) >> 10
+        return min(max(value, 0), largest)
+
+    y, x, fy, fx = y + (dy >> 2), x + (dx >> 2), dy & 3, dx & 3
+    if fy & 1 and fx & 1:
+        ends = (half(y + (fy == 3), x, 0, 1), half(y, x + (fx == 3), 1, 0))
+    elif fy & 1:
+        ends = (
+            (half(y, x, 0, fx >> 1), half(y, x, 1, fx >> 1))
+            if fy == 1
+            else (half(y, x, 1, fx >> 1), half(y + 1, x, 0, fx >> 1))
+        )
+    elif fx & 1:
+        ends = (
+            (half(y, x, fy >> 1, 0), half(y, x, fy >> 1, 1))
+            if fx == 1
+            else (half(y, x, fy >> 1, 1), half(y, x + 1, fy >> 1, 0))
+        )
+    else:
+        ends = (half(y, x, fy >> 1, fx >> 1),) * 2
+    return (sum(ends) + 1) >> 1
+
+
+def test_phases_are_those_of_the_standard():
+    plane = np.random.default_rng(5).integers(0, 256, (9, 11)).astype(np.int32)
+    moved = motion.phases(plane, 255)
+    for dy in range(-9, 9):
+        for dx in (-40, -9, *range(-4, 5), 17, 50):
+            top, left = motion.MARGIN + (dy >> 2), motion.MARGIN + (dx >> 2)
+            block = moved[(dy & 3) * 4 + (dx & 3), top : top + 9, left : left + 11]
+            for y, x in ((0, 0), (4, 5), (8, 10)):
+                assert block[y, x] == quarter(plane, y, x, dy, dx, 255)
 
 
 def test_the_search_finds_a_move():
     wide = pictures.scene(32, 60, 1).astype(np.int32)
-    vectors = np.zeros((4, 5, 2), np.int8)
-    motion.search(np.ascontiguousarray(wide[:, 3:43]), np.ascontiguousarray(wide[:, :40]), 255, vectors)
+    vectors, costs = np.zeros((4, 5, 2), np.int8), np.zeros((4, 5), np.int64)
+    moved = motion.phases(np.ascontiguousarray(wide[:, :40]), 255)
+    motion.search(np.ascontiguousarray(wide[:, 3:43]), moved, vectors, costs)
     assert np.all(vectors[:, :4] == [0, 12])
-    plane = new_plane(32, 40)
-    inside(plane)[:] = wide[:, :40]
-    moved = inside(motion.compensate(plane, vectors, motion.BRIGHTNESS, 255))
-    assert np.array_equal(moved[:, :32], wide[:, 3:35])
+    assert np.array_equal(motion.move_brightness(moved, vectors)[:, :32], wide[:, 3:35])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, order.MOST_JUMPED), min_size=1, max_size=12))
+def test_every_frame_is_coded_once_after_its_references(jumps):
+    sequence = order.coding_order(jumps)
+    assert sorted(sequence) == list(range(len(jumps) + sum(jumps)))
+    for step, others in enumerate(order.references(sequence)):
+        assert set(others) <= set(sequence[:step])
+        assert len(others) == len(set(others)) <= 2
+        assert bool(others) == bool(step)
+
+
+@pytest.mark.parametrize("jumps", [[0, 0, 0, 0, 0, 0], [0, 1, 1, 0], [0, 3, 0], [0, 2, 1]])
+@pytest.mark.parametrize("chroma", [(1, 1), None])
+def test_any_order_of_frames_comes_back(monkeypatch, jumps, chroma):
+    monkeypatch.setattr(order.Planner, "jumps", lambda self: jumps)
+    offset, layout = y4m.find(data := pictures.y4m(clip(6, 19, 26, chroma), b"420jpeg" if chroma else b"mono"))
+    payload = VideoCodec().encode(data[offset:], layout)
+    assert VideoCodec().decode_frames([(payload, len(data) - offset)]) == [data[offset:]]
+
+
+def test_frames_that_are_means_of_their_neighbours_are_jumped_over():
+    rng = np.random.default_rng(2)
+    ends = [pictures.scene(48, 64, 1).astype(np.int32) + rng.integers(0, 9, (48, 64)) for _ in range(4)]
+    frames = [ends[0]]
+    for before, after in itertools.pairwise(ends):
+        frames += [(before + after + 1) >> 1, after]
+    assert order.Planner([np.clip(frame, 0, 255) for frame in frames], 255).jumps() == [0, 1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("form", "colour", "codec"),
+    [
+        ("yuv420p", b"C420jpeg", "ffv1"),
+        ("yuv422p10le", b"C422p10", "ffv1"),
+        ("yuv444p", b"C444", "libx264"),
+        ("gray", b"Cmono", "ffv1"),
+    ],
+)
+def test_samples_of_video_files(tmp_path, form, colour, codec):
+    from foretell.cli import main
+
+    av = pytest.importorskip("av")
+    path = tmp_path / "clip.mkv"
+    with av.open(str(path), "w") as container:
+        try:
+            stream = container.add_stream(codec, rate=25)
+        except Exception:
+            pytest.skip(f"no encoder {codec} here")
+        stream.width, stream.height, stream.pix_fmt = 38, 26, form
+        for planes in clip(3, 26, 38):
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(planes[0]), "gray").reformat(format=form)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())
+    wanted = []
+    with av.open(str(path)) as container:
+        for frame in container.decode(video=0):
+            lines = [np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size) for plane in frame.planes]
+            size = 2 if form.endswith("le") else 1
+            wanted.append(
+                b"FRAME\n"
+                + b"".join(
+                    line[: plane.height, : plane.width * size].tobytes()
+                    for line, plane in zip(lines, frame.planes, strict=True)
+                )
+            )
+    assert main(["pack", "-q", "--samples", str(path)]) == 0
+    data = foretell.decompress((tmp_path / "clip.y4m.fore").read_bytes())
+    head, rest = data.split(b"\n", 1)
+    assert colour in head.split(b" ")
+    assert b"W38" in head.split(b" ")
+    assert rest == b"".join(wanted)
+    assert "video" in codecs_of((tmp_path / "clip.y4m.fore").read_bytes())
+
+
+def test_video_files_that_are_none(tmp_path):
+    from foretell.cli import main
+
+    pytest.importorskip("av")
+    (tmp_path / "lie.mkv").write_bytes(b"\x1a\x45\xdf\xa3" + bytes(500))
+    assert main(["pack", "-q", "--samples", str(tmp_path / "lie.mkv")]) == 1
+    assert not (tmp_path / "lie.y4m.fore").exists()
+
+
+def test_a_map_of_a_video(tmp_path, capsys):
+    from foretell.cli import main
+
+    data = pictures.y4m(clip(3, 20, 31))
+    path = tmp_path / "clip.fore"
+    path.write_bytes(foretell.compress(data, codec="video", level=1))
+    assert main(["info", "--map", str(tmp_path / "map.png"), str(path)]) == 0
+    assert "31 x 20, 4:2:0, 8 bits, 3 frames" in capsys.readouterr().out
+    assert (tmp_path / "map.png").read_bytes()[16:24] == bytes([0, 0, 0, 31, 0, 0, 0, 20])
 
 
 def test_frames_of_a_video_are_cut_out(monkeypatch):

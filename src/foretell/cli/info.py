@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from foretell.cli import options
-from foretell.cli.files import STANDARD, open_seekable
+from foretell.cli.files import STANDARD, open_output, open_seekable
 from foretell.cli.report import complain, print_json
 from foretell.codecs.base import CODEC_NAMES
 from foretell.errors import ForetellError
@@ -22,15 +22,27 @@ _BARS = "▁▂▃▄▅▆▇█"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command line."""
     options.add_files(parser, "archives to describe")
+    parser.add_argument(
+        "--map",
+        metavar="FILE.png",
+        help="draw the bits that every pixel of a packed picture took, or of a video on average; decodes it",
+    )
+    parser.add_argument("-f", "--force", action="store_true", help="overwrite the map")
+    options.add_memory(parser)
     options.add_talk(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Describe the archives."""
+    if args.map and len(args.files) > 1:
+        complain("--map draws one archive: name only one")
+        return 2
     status = 0
     for source in args.files or [STANDARD]:
         try:
             values = _describe(source)
+            if args.map:
+                values["map"] = _draw(source, args.map, force=args.force, memory_limit=args.memory)
         except ForetellError as error:
             complain(str(error.at(source)))
             status = 1
@@ -122,6 +134,20 @@ def _describe_sounds(file: BinaryIO, index: Index) -> dict[int, dict[str, Any]]:
     }
 
 
+def _draw(source: str, target: str, *, force: bool, memory_limit: int) -> dict[str, Any]:
+    """Write a picture of where the bits went; return what its colours mean."""
+    from foretell.archive.pictures import bits_map
+    from foretell.archive.seek import ArchiveFile
+    from foretell.codecs.image.heat import draw_map
+
+    with open_seekable(source) as file:
+        bits = bits_map(ArchiveFile(file, memory_limit=memory_limit), memory_limit)
+    picture, most = draw_map(bits)
+    with open_output(target, force=force, binary=True) as out:
+        out.write(picture)
+    return {"file": target, "mean_bits_per_pixel": float(bits.mean()), "brightest_bits_per_pixel": most}
+
+
 def _describe_model(digest: bytes) -> dict[str, Any]:
     from foretell.models import registry
 
@@ -147,6 +173,12 @@ def _lines(values: dict[str, Any], most_frames: int | None) -> list[str]:
         lines += _picture_lines(archive["pictures"])
         lines += _sound_lines(archive["sound"])
         lines += _codec_lines(archive) + _frame_lines(archive["frames"], most_frames)
+    if "map" in values:
+        drawn = values["map"]
+        lines.append(
+            f"  map      {drawn['file']}: {drawn['mean_bits_per_pixel']:.2f} bits per pixel, "
+            f"brightest {drawn['brightest_bits_per_pixel']:.1f}"
+        )
     return lines
 
 

@@ -6,7 +6,7 @@ import argparse
 import io
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from foretell.cli import options
 from foretell.cli.files import SUFFIX
@@ -15,6 +15,8 @@ from foretell.errors import ForetellError
 
 if TYPE_CHECKING:
     from foretell.archive.pack import Summary
+
+_VIDEO_ENDINGS: Final = frozenset({".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ogv", ".flv", ".mpg", ".mpeg"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,14 +35,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples",
         dest="pixels",
         action="store_true",
-        help="keep a picture's pixels and metadata rather than the file; what unpacks is a PNG file",
+        help="keep the samples of a picture or video rather than the file; what unpacks is a PNG or Y4M file",
     )
     options.add_threads(parser)
     options.add_talk(parser)
 
 
-def _png_name(name: str) -> str:
-    return os.path.splitext(name)[0] + ".png" if name else name
+def _samples_name(name: str) -> str:
+    """Name of the file of samples that a file is turned into."""
+    stem, ending = os.path.splitext(name)
+    return stem + (".y4m" if ending.lower() in _VIDEO_ENDINGS else ".png") if name else name
+
+
+def _samples_of(fin: BinaryIO) -> tuple[BinaryIO, int | None]:
+    """Samples of a picture or video as a file that can be read, and its size where known."""
+    from foretell.codecs.image.convert import to_png
+    from foretell.codecs.video.convert import Stream, is_video, to_y4m
+
+    if not fin.seekable():
+        fin = io.BytesIO(fin.read())
+    head = fin.read(16)
+    fin.seek(0)
+    if is_video(head):
+        return cast(BinaryIO, Stream(to_y4m(fin))), None
+    picture = to_png(fin.read())
+    return io.BytesIO(picture), len(picture)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,10 +69,8 @@ def run(args: argparse.Namespace) -> int:
         from foretell.archive.pack import pack_stream
 
         if args.pixels:
-            from foretell.codecs.image.convert import to_png
-
-            picture = to_png(fin.read())
-            fin, name, size = io.BytesIO(picture), _png_name(name), len(picture)
+            fin, size = _samples_of(fin)
+            name = _samples_name(name)
         return pack_stream(
             fin,
             fout,
@@ -73,6 +90,6 @@ def run(args: argparse.Namespace) -> int:
     def target(source: str) -> str:
         if source.endswith(SUFFIX) and not args.force:
             raise ForetellError(f"ends in {SUFFIX} already", "pack it all the same with -f", path=source)
-        return (_png_name(source) if args.pixels else source) + SUFFIX
+        return (_samples_name(source) if args.pixels else source) + SUFFIX
 
     return run_files(args, work, target, packing=True)

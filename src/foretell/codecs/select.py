@@ -128,7 +128,7 @@ def encode_picture_segment(
     if settings.codec == "pixels":
         payload, codec_id = _encode_pixels(data, layout, settings, tools, progress)
     else:
-        payload, codec_id = _encode_picture(data, layout, progress)
+        payload, codec_id = _encode_picture(data, layout, settings.level, progress)
     if payload is None:
         log.info("this file's picture cannot be coded as such; it is kept as other bytes")
     if payload is None or len(payload) >= len(data):
@@ -143,14 +143,14 @@ def encode_picture_segment(
     return frames
 
 
-def _encode_picture(data: bytes, layout: PartLayout, progress: Progress | None) -> tuple[bytes | None, int]:
+def _encode_picture(data: bytes, layout: PartLayout, level: int, progress: Progress | None) -> tuple[bytes | None, int]:
     from foretell.codecs.video.y4m import VideoLayout
 
     if isinstance(layout, VideoLayout):
         video = new_video_codec()
         video.progress = progress
         return video.encode(data, layout), VIDEO
-    image = new_image_codec()
+    image = new_image_codec(level)
     image.progress = progress
     return image.encode(data, layout), IMAGE
 
@@ -165,7 +165,7 @@ def _encode_pixels(
     if payload is not None:
         return payload, PIXELS
     log.warning("the model cannot code this kind of picture; it is coded without")
-    return _encode_picture(data, layout, progress)
+    return _encode_picture(data, layout, settings.level, progress)
 
 
 def settle(settings: Settings) -> Settings:

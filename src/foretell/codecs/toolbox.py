@@ -7,7 +7,18 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol, cast
 
-from foretell.codecs.base import AUDIO, BYTES, IMAGE, MODEL_CODECS, OCTETS, REPEAT, TEXT, VIDEO, FrameCodec
+from foretell.codecs.base import (
+    AUDIO,
+    BYTES,
+    DEFAULT_LEVEL,
+    IMAGE,
+    MODEL_CODECS,
+    OCTETS,
+    REPEAT,
+    TEXT,
+    VIDEO,
+    FrameCodec,
+)
 from foretell.codecs.parallel import ParallelCodec
 from foretell.errors import CorruptArchiveError, ModelError
 from foretell.exact.threads import thread_count
@@ -119,11 +130,11 @@ def new_audio_codec(level: int) -> AudioCodec:
     return AudioCodec(level)
 
 
-def new_image_codec() -> ImageCodec:
-    """Image codec."""
+def new_image_codec(level: int = DEFAULT_LEVEL) -> ImageCodec:
+    """Image codec of a level."""
     from foretell.codecs.image.codec import ImageCodec
 
-    return ImageCodec()
+    return ImageCodec(level)
 
 
 def new_video_codec() -> VideoCodec:
@@ -193,7 +204,7 @@ class Toolbox:
         if codec_id == OCTETS:
             return _new_octets(self.level)
         if codec_id == IMAGE:
-            return new_image_codec()
+            return new_image_codec(self.level)
         if codec_id == VIDEO:
             return new_video_codec()
         if codec_id == AUDIO:

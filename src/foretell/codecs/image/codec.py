@@ -7,27 +7,47 @@ from typing import Final
 
 from foretell.codecs.base import IMAGE
 from foretell.codecs.image import png, raster
-from foretell.codecs.image.numbers import put_varints, take_varint
+from foretell.codecs.image.pipeline import Manner, Watch
 from foretell.codecs.image.raster import MOST_CHANNELS, MOST_SIDE, Layout
 from foretell.compilation import announce
 from foretell.errors import CorruptArchiveError
+from foretell.varint import put_varints, take_varint
 
 RASTER: Final = 0
 PNG: Final = 1
+_WITH_NETWORK: Final = 2
+NETWORK_LEVEL: Final = 4
+"""From this level on, the trained network is asked."""
+
+
+def is_png(payload: bytes) -> bool:
+    """Whether a payload is that of a PNG file."""
+    return payload[:1] in (bytes([PNG]), bytes([PNG | _WITH_NETWORK]))
 
 
 class ImageCodec:
     """Frames of rasters and of PNG files.
 
+    Parameters
+    ----------
+    level : int
+        Level, 1 to 9.
+
     Attributes
     ----------
     progress : callable or None
         Called now and then with the number of bytes that have just been done, estimated from samples.
+    watch : callable or None
+        Called with the bits of every pixel (rows, width) of each band that has been decoded.
     """
 
     name = "image"
     id = IMAGE
     progress: Callable[[int], None] | None = None
+    watch: Watch | None = None
+
+    def __init__(self, level: int = 6) -> None:
+        self.network = level >= NETWORK_LEVEL
 
     def encode(self, data: bytes, layout: Layout | png.WholeFile) -> bytes | None:
         """Payload of the bytes of a raster or of a PNG file; None if they are not what the layout says."""
@@ -35,12 +55,15 @@ class ImageCodec:
 
         announce(code_rows, "the coding of pictures")
         if isinstance(layout, png.WholeFile):
-            packed = png.encode(data, self.progress)
-            return None if packed is None else bytes([PNG]) + packed
+            packed = png.encode(data, Manner(self.network, self.progress))
+            return None if packed is None else self._kind(PNG) + packed
         if len(data) != layout.size:
             return None
-        packed = raster.encode(data, layout, self._meter(layout))
-        return None if packed is None else _raster_head(layout) + packed
+        packed = raster.encode(data, layout, Manner(self.network, self._meter(layout)))
+        return None if packed is None else self._kind(RASTER) + _raster_head(layout) + packed
+
+    def _kind(self, kind: int) -> bytes:
+        return bytes([kind | _WITH_NETWORK if self.network else kind])
 
     def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:
         """Payloads of frames without a layout: each is one row of bytes."""
@@ -57,14 +80,15 @@ class ImageCodec:
         return [self._decode(payload, size) for payload, size in payloads]
 
     def _decode(self, payload: bytes, size: int) -> bytes:
-        if payload[:1] == bytes([PNG]):
-            return png.decode(payload[1:], size, self.progress)
-        if payload[:1] != bytes([RASTER]):
+        if not payload or payload[0] > (PNG | _WITH_NETWORK):
             raise CorruptArchiveError("an image payload is of an unknown kind")
+        network = payload[0] >= _WITH_NETWORK
+        if is_png(payload):
+            return png.decode(payload[1:], size, Manner(network, self.progress, self.watch))
         layout, position = take_layout(payload, 1)
         if layout.size != size:
             raise CorruptArchiveError(f"a picture of {layout.size} bytes is in a frame of {size}")
-        return raster.decode(payload[position:], layout, self._meter(layout))
+        return raster.decode(payload[position:], layout, Manner(network, self._meter(layout), self.watch))
 
     def _meter(self, layout: Layout) -> Callable[[int], None] | None:
         tell = self.progress
@@ -73,7 +97,7 @@ class ImageCodec:
 
 def _raster_head(layout: Layout) -> bytes:
     form = layout.channels - 1 | layout.sample_bytes - 1 << 2 | layout.big_endian << 3
-    return bytes([RASTER, form]) + put_varints(layout.width, layout.rows, layout.padding)
+    return bytes([form]) + put_varints(layout.width, layout.rows, layout.padding)
 
 
 def take_layout(payload: bytes, position: int) -> tuple[Layout, int]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from foretell.codecs.image.contexts import (
     agreement,
+    aim_lines,
     count_histories,
     count_seen,
     fill_contexts,
@@ -32,7 +33,9 @@ from foretell.codecs.image.model import (
     FIRST_COUNT,
     HISTORIES,
     INPUTS,
+    LANES,
     LARGEST,
+    NETWORK,
     NODE_CLASSES,
     NODES,
     OWN_COUNT,
@@ -42,9 +45,12 @@ from foretell.codecs.image.model import (
     SECOND_COUNT,
     SET_STARTS,
     SETS,
+    SINGLE,
+    SMOOTH,
     WIDTH,
     PlaneModel,
 )
+from foretell.codecs.image.network import fill_network, run_network
 from foretell.codecs.image.planes import ABOVE, SIDE, Picture
 from foretell.codecs.image.predict import (
     CENTRE,
@@ -59,17 +65,18 @@ from foretell.codecs.image.predict import (
     sharpen,
 )
 from foretell.codecs.image.tables import CLASSES, OFFSETS, REACH, STEPS, SURVIVAL, UNARY
+from foretell.codecs.image.weights import COMPONENTS
 from foretell.compilation import compiled, inlined_late
-from foretell.entropy.binary import decode_bit, encode_bit
+from foretell.entropy.binary import HIGH, LOW, POSITION, decode_bit, encode_bit
 from foretell.entropy.counters import map_update
 from foretell.entropy.logistic import SQUASH, STRETCH, STRETCH_LIMIT, squash
 from foretell.entropy.mixer import mix, refine, refine_update, train
 
 _F = np.float32
-_ZERO, _ONE = _F(0), _F(1)
+_ZERO, _HALF, _ONE = _F(0), _F(0.5), _F(1)
 _EDGE = _F(REACH * STEPS)
 _LEAST_P, _MOST_P = 24, 65512
-_AT_HISTORIES: Final = PREDICTORS + CONTEXTS
+_AT_HISTORIES: Final = SMOOTH + CONTEXTS
 _AT_SEEN: Final = _AT_HISTORIES + HISTORIES
 _AT_ONE: Final = _AT_SEEN + 1
 _AT_PRIOR: Final = _AT_ONE + 1
@@ -92,30 +99,59 @@ SAMPLE_BYTES: Final = 96
 
 
 @inlined_late
-def smooth_inputs(model: PlaneModel, low: int, threshold: int, high: int) -> int:
-    """Logistic values of reaching the threshold under each predictor's distribution; returns their mean."""
-    whole = model.fixed[LARGEST]
-    for k in range(PREDICTORS):
-        inverse, centre = model.inverse[k], model.centres[k] + _F(0.5)
-        at = (_F(threshold) - centre) * inverse
-        left = -_EDGE if low == 0 else (_F(low) - centre) * inverse
-        right = _EDGE if high == whole else (_F(high + 1) - centre) * inverse
-        # In the tail that the threshold lies in, probabilities keep their relative precision.
-        flip = at < _ZERO
-        if flip:
-            at, left, right = -at, -right, -left
-        upper = SURVIVAL[np.int64(min(max(right, -_EDGE), _EDGE) + _EDGE)]
-        middle = SURVIVAL[np.int64(min(at, _EDGE) + _EDGE)]
-        total = SURVIVAL[np.int64(min(max(left, -_EDGE), _EDGE) + _EDGE)] - upper
-        p = (middle - upper) / total if total > _ZERO else _F(0.5)
-        if flip:
-            p = _ONE - p
+def open_lanes(model: PlaneModel) -> None:
+    """Begin a sample: all of every distribution lies before the first threshold's far side."""
+    for k in range(LANES):
+        model.near[k] = _ONE
+        model.far[k] = _ZERO
+
+
+@inlined_late
+def smooth_inputs(model: PlaneModel, threshold: int, up: bool) -> int:
+    """Logistic values of reaching the threshold under each distribution; returns the prior.
+
+    Distributions are looked at from the side of the first threshold on which the sample lies (``up``: above it), so
+    that probabilities in the tails keep their relative precision.
+    """
+    near, far, inner, at = model.near, model.far, model.inner, model.at
+    sign = _ONE if up else -_ONE
+    for k in range(LANES):
+        z = (_F(threshold) - model.places[k]) * (model.rates[k] * sign)
+        at[k] = np.int32(min(max(z, -_EDGE), _EDGE) + _EDGE)
+    for k in range(LANES):
+        inner[k] = SURVIVAL[np.uintp(at[k])]
+    beyond, total = _ZERO, _ZERO
+    for k in range(COMPONENTS):
+        beyond = beyond + model.shares[k] * (inner[SINGLE + k] - far[SINGLE + k])
+        total = total + model.shares[k] * (near[SINGLE + k] - far[SINGLE + k])
+    for k in range(SMOOTH):
+        if k < SINGLE:
+            beyond_k, total_k = inner[k] - far[k], near[k] - far[k]
+        else:
+            beyond_k, total_k = beyond, total
+        p = beyond_k / total_k if total_k > _ZERO else _HALF
+        p = p if up else _ONE - p
         place = min(max(np.int64(p * _F(65536)), _LEAST_P), _MOST_P)
-        inner = (place >> 4) + _TAIL
-        outer = place if place < _TAIL else place - _OUTER
-        model.inputs[k] = TAIL_STRETCH[np.uintp(inner if _TAIL <= place < 65536 - _TAIL else outer)]
-    prior: int = (np.int64(model.inputs[CENTRE]) * 2 + model.inputs[FAST] + model.inputs[SLOW]) >> 2
+        inside = (place >> 4) + _TAIL
+        outside = place if place < _TAIL else place - _OUTER
+        model.inputs[k] = TAIL_STRETCH[np.uintp(inside if _TAIL <= place < 65536 - _TAIL else outside)]
+    prior: int = (np.int64(model.inputs[SINGLE]) * 2 + model.inputs[SINGLE - 1] + model.inputs[1]) >> 2
     return prior
+
+
+@inlined_late
+def narrow_lanes(model: PlaneModel, phase: int, side: int, bit: int) -> None:
+    """Keep of every distribution what a decision leaves."""
+    near, far, inner = model.near, model.far, model.inner
+    if phase == 0:
+        for k in range(LANES):
+            near[k] = inner[k] if bit else _ONE - inner[k]
+    elif bit == side:
+        for k in range(LANES):
+            near[k] = inner[k]
+    else:
+        for k in range(LANES):
+            far[k] = inner[k]
 
 
 @inlined_late
@@ -129,7 +165,7 @@ def context_inputs(model: PlaneModel, entry: int, prior: int) -> None:
         cell = first if count == 0 else cell
         model.lines[place] = cell
         departure = np.int64(COARSE_STRETCH[np.uintp(cell >> 20)]) - prior
-        model.inputs[PREDICTORS + k] = (departure * np.int64(CONFIDENCE[np.uintp(count)])) >> 8
+        model.inputs[SMOOTH + k] = (departure * np.int64(CONFIDENCE[np.uintp(count)])) >> 8
     for k in range(HISTORIES + 1):
         cell_number = model.history_cells[k]
         known = (cell_number >> 3) % 81
@@ -200,6 +236,7 @@ def code_sample(
     side, steps, phase, path = 0, 0, 0, 1
     first = min(max(middle, 1), largest)
     threshold, entry, salt, known_salt = first, 1, 0, -1
+    open_lanes(model)
     while low < high:
         if phase == 1:
             threshold = first + OFFSETS[scale, steps] if side == 1 else first - OFFSETS[scale, steps]
@@ -213,7 +250,9 @@ def code_sample(
             threshold = (low + high + 1) >> 1
             entry, salt = path, 4 + side * 16 + steps
         if salt != known_salt:
-            find_lines(model, salt)
+            if known_salt >= 0:
+                aim_lines(model, salt)
+            find_lines(model)
             known_salt = salt
         node = (
             min(side * 16 + steps + 1, 33) if phase == 1 else 0 if phase == 0 else 64 + (side * 15 + steps) * 16 + entry
@@ -222,7 +261,7 @@ def code_sample(
         wide = 0
         while wide < 7 and (high - low) >> wide:
             wide += 1
-        prior = smooth_inputs(model, low, threshold, high)
+        prior = smooth_inputs(model, threshold, phase == 0 or side == 1)
         count_histories(model, low, threshold, high, wide)
         seen = count_seen(model, key, low, threshold, high, wide)
         context_inputs(model, entry, prior)
@@ -246,6 +285,7 @@ def code_sample(
             bit = 1 if value >= threshold else 0
             encode_bit(coder, code, bit, p)
         learn_decision(model, entry, kind, p_mixed, bit, rate)
+        narrow_lanes(model, phase, side, bit)
         if bit:
             low = threshold
         else:
@@ -263,9 +303,14 @@ def code_sample(
             path = 2 * path + bit
             if path > 15:
                 path = 1
-                salt = -2
     learn_value(model, key, low)
     return low
+
+
+@compiled
+def spent(coder: NDArray[np.uint64]) -> float:
+    """Bits that a code has taken so far."""
+    return 8.0 * np.float64(coder[POSITION]) + 64.0 - np.log2(np.float64(coder[HIGH] - coder[LOW]) + 1.0)
 
 
 @compiled
@@ -277,8 +322,12 @@ def code_rows(
     code: NDArray[np.uint8],
     start: int,
     end: int,
+    costs: NDArray[np.float32],
 ) -> None:
-    """Code or decode the rows from ``start`` to ``end`` of a plane."""
+    """Code or decode the rows from ``start`` to ``end`` of a plane.
+
+    The bits of every sample are added to ``costs`` (rows, width), unless that has no rows.
+    """
     own, width, fixed = picture.own, model.fixed[WIDTH], model.fixed
     n = fixed[OWN_COUNT] + fixed[FIRST_COUNT] + fixed[SECOND_COUNT]
     for row in range(start, end):
@@ -296,10 +345,17 @@ def code_rows(
             middle = np.int64(model.centres[CENTRE] + _F(0.5))
             part = np.int64((model.centres[CENTRE] - _F(middle) + _F(0.5)) * _F(8)) & 7
             texture = texture_of(own, middle, y, x)
-            sharpen(model, picture, texture, y, x)
+            bias = sharpen(model, picture, texture, y, x)
             scale = scale_class(model.scales[CENTRE])
             fill_contexts(model, picture, middle, part, scale, texture, y, x)
+            aim_lines(model, 0)
+            if fixed[NETWORK]:
+                fill_network(model, picture, base, bias, y, x)
+                run_network(model)
+            before = spent(coder) if costs.size else 0.0
             value = code_sample(decoding, model, picture, coder, code, y, x, np.int64(own[y, x]), scale, middle)
+            if costs.size:
+                costs[row, column] += _F(spent(coder) - before)
             own[y, x] = value
             picture.own_error[y, x] = value - middle
             weight = learn_sample(model, picture, value, base, texture, y, now, x)
@@ -315,7 +371,7 @@ def begin_row(model: PlaneModel, own: NDArray[np.int32], y: int, now: int) -> No
     for i in range(SIDE):
         own[y, i] = own[y - 1, SIDE] if y > ABOVE else 0
         for k in range(PREDICTORS):
-            model.missed[k, now, i] = model.missed[k, 1 - now, SIDE]
+            model.missed[now, i, k] = model.missed[1 - now, SIDE, k]
     model.row[:] = _ZERO
 
 
@@ -326,7 +382,7 @@ def end_row(model: PlaneModel, own: NDArray[np.int32], y: int, now: int) -> None
     for i in range(end, end + SIDE):
         own[y, i] = own[y, end - 1]
         for k in range(PREDICTORS):
-            model.missed[k, now, i] = model.missed[k, now, end - 1]
+            model.missed[now, i, k] = model.missed[now, end - 1, k]
 
 
 assert NODES > 64 + 30 * 16

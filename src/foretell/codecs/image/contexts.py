@@ -125,8 +125,8 @@ def _bits(size: int) -> int:
 
 
 @inlined_late
-def find_lines(model: PlaneModel, salt: int) -> None:
-    """Find the line of every context for a group of decisions; unknown contexts take the less used of two lines."""
+def aim_lines(model: PlaneModel, salt: int) -> None:
+    """Begin to load the line of every context for a group of decisions."""
     lines = model.lines
     mask = lines.size // LINE - 1
     for k in range(CONTEXTS):
@@ -134,6 +134,12 @@ def find_lines(model: PlaneModel, salt: int) -> None:
         model.checks[k] = h | 1
         model.slots[k] = ((h * 0x9E3779B1 >> 20) & mask) * LINE
         prefetch(lines, model.slots[k])
+
+
+@inlined_late
+def find_lines(model: PlaneModel) -> None:
+    """Find the lines that were aimed at; unknown contexts take the less used of two lines."""
+    lines = model.lines
     for k in range(CONTEXTS):
         check, place = np.uint32(model.checks[k]), model.slots[k]
         if lines[np.uintp(place)] != check:

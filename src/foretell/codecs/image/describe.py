@@ -46,7 +46,7 @@ def describe(codec_id: int, payload: bytes, raw_size: int) -> dict[str, object] 
         return describe_pixels(payload)
     if codec_id != IMAGE:
         return None
-    if payload[0] == codec.PNG:
+    if codec.is_png(payload):
         header = png.peek_header(payload[1:])
         if header is None:
             return {"kind": "png"}

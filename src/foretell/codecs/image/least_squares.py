@@ -12,11 +12,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from foretell.codecs.image.vectors import EIGHT, add_scaled, fade, join_four, subtract_scaled
 from foretell.compilation import compiled, inlined_late
 
 BLOCK = 8
 FEATURES = 32
 HORIZONS = 2
+_SIZE = FEATURES**2
 
 _F = np.float32
 _RIDGE = _F(0.002)
@@ -29,25 +31,26 @@ FADE_ABOVE = np.array([0.75, 0.96], np.float32)
 """What remains of a block's sums after each row."""
 
 
-# Loops run over whole rows, although half of a symmetric matrix would do: from 0 to a bound they become vector code.
+# Matrices are symmetric: of each row, only the eights from the one that holds the diagonal on are kept.
+
+
+@inlined_late
+def _eights(i: int) -> int:
+    """Eights of row i from the one that holds the diagonal on."""
+    return FEATURES // EIGHT - i // EIGHT
+
+
+@inlined_late
+def _start(i: int) -> int:
+    """Place of the first of them in a matrix."""
+    return i * FEATURES + (i & -EIGHT)
 
 
 @compiled
 def accumulate(sums: NDArray[np.float32], features: NDArray[np.float32], n: int, weight: np.float32) -> None:
     """Add the weighted products of all pairs of features."""
     for i in range(n + 1):
-        x = features[i] * weight
-        for j in range(features.size):
-            sums[i, j] = sums[i, j] + x * features[j]
-
-
-@inlined_late
-def _close(column: NDArray[np.float32], line: NDArray[np.float32], sums: NDArray[np.float32], n: int, h: int) -> None:
-    keep_row, keep_above = FADE_ROW[h], FADE_ABOVE[h]
-    for i in range(n + 1):
-        for j in range(sums.shape[1]):
-            line[i, j] = line[i, j] * keep_row + sums[i, j]
-            column[i, j] = column[i, j] * keep_above + sums[i, j]
+        add_scaled(sums, _start(i), features, i & -EIGHT, features[i] * weight, _eights(i))
 
 
 @compiled
@@ -56,22 +59,12 @@ def close_block(
 ) -> None:
     """Merge a finished block's sums into its column and the row, and clear them."""
     for h in range(HORIZONS):
-        _close(above[h, block + 1], row[h], sums, n, h)
+        column = (h * above.shape[1] + block + 1) * _SIZE
+        for i in range(n + 1):
+            start, count = _start(i), _eights(i)
+            fade(row, h * _SIZE + start, sums, start, FADE_ROW[h], count)
+            fade(above, column + start, sums, start, FADE_ABOVE[h], count)
     sums[:] = _F(0)
-
-
-@inlined_late
-def _gather(
-    left: NDArray[np.float32],
-    middle: NDArray[np.float32],
-    right: NDArray[np.float32],
-    line: NDArray[np.float32],
-    a: NDArray[np.float32],
-    n: int,
-) -> None:
-    for i in range(n):
-        for j in range(a.shape[1]):
-            a[i, j] = ((left[i, j] + middle[i, j]) + right[i, j]) + line[i, j]
 
 
 @compiled
@@ -85,7 +78,11 @@ def solve_block(
 ) -> None:
     """Weights (features x horizons) for the samples of a block."""
     for h in range(HORIZONS):
-        _gather(above[h, block], above[h, block + 1], above[h, block + 2], row[h], a, n)
+        left = (h * above.shape[1] + block) * _SIZE
+        for i in range(n):
+            start = _start(i)
+            middle, right, line = left + _SIZE + start, left + 2 * _SIZE + start, h * _SIZE + start
+            join_four(a, start, above, left + start, above, middle, above, right, row, line, _eights(i))
         for i in range(n):
             a[i, i] = (a[i, i] + a[i, i] * _RIDGE) + _ONE
         _eliminate(a, n)
@@ -103,8 +100,7 @@ def _eliminate(a: NDArray[np.float32], n: int) -> None:
         inverse = _ONE / pivot
         for i in range(k + 1, n):
             factor = a[k, i] * inverse
-            for j in range(a.shape[1]):
-                a[i, j] = a[i, j] - factor * a[k, j]
+            subtract_scaled(a, _start(i), a, k * FEATURES + (i & -EIGHT), factor, _eights(i))
 
 
 @inlined_late

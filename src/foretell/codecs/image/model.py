@@ -10,14 +10,21 @@ from numpy.typing import NDArray
 from foretell.codecs.image.least_squares import BLOCK, FEATURES, HORIZONS
 from foretell.codecs.image.planes import SIDE
 from foretell.codecs.image.tables import CLASSES
+from foretell.codecs.image.weights import COMPONENTS, Network, new_network
 from foretell.entropy.mixer import REFINE_STEPS
 
 PREDICTORS = 8
+"""Predictors whose misses are followed; the last place is empty, so that they fill a vector."""
+SINGLE = 5
+LANES = SINGLE + COMPONENTS
+"""Distributions of a sample: of SINGLE predictors, then the components of the network's mixture."""
+SMOOTH = SINGLE + 1
+"""Inputs of the mixers that come from distributions."""
 CONTEXTS = 12
 HISTORIES = 3
 HISTORY_VALUES = 8
-INPUTS = 32
-"""PREDICTORS, CONTEXTS, HISTORIES, one for the values seen, a constant, the prior; then zeros."""
+INPUTS = 24
+"""SMOOTH, CONTEXTS, HISTORIES, one for the values seen, a constant, the prior."""
 LINE = 16
 
 NODE_CLASSES = 46
@@ -32,7 +39,7 @@ REFINERS = NODES * CLASSES + NODE_CLASSES * 256
 HISTORY_CELLS = (HISTORIES + 1) * 81 * 8
 
 # fields of PlaneModel.fixed
-OWN_COUNT, FIRST_COUNT, SECOND_COUNT, REFERENCES, LARGEST, WIDTH = range(6)
+OWN_COUNT, FIRST_COUNT, SECOND_COUNT, REFERENCES, LARGEST, NETWORK, WIDTH = range(7)
 SHAPES = ((20, 0, 0), (14, 13, 0), (12, 10, 9))
 """Neighbours in the own plane and in the references that least squares uses, by number of references."""
 
@@ -41,8 +48,9 @@ class PlaneModel(NamedTuple):
     """State of one plane's coder.
 
     Shapes: ``above`` (horizons, blocks + 2, features, features); ``row`` (horizons, features, features); ``sums``,
-    ``work`` (features, features); ``fit`` (features, horizons); ``missed`` (predictors, 2, padded width), absolute
-    errors of the current row and the one above; the rest is described where it is used.
+    ``work`` (features, features); ``fit`` (features, horizons); ``missed`` (2, padded width, predictors), absolute
+    errors of the current row and the one above; ``places``, ``rates``, ``near``, ``far``, ``inner`` (lanes,),
+    ``shares`` (components,), the distributions of a sample; the rest is described where it is used.
     """
 
     fixed: NDArray[np.int64]
@@ -55,7 +63,14 @@ class PlaneModel(NamedTuple):
     missed: NDArray[np.float32]
     centres: NDArray[np.float32]
     scales: NDArray[np.float32]
-    inverse: NDArray[np.float32]
+    spreads: NDArray[np.float32]
+    places: NDArray[np.float32]
+    rates: NDArray[np.float32]
+    shares: NDArray[np.float32]
+    near: NDArray[np.float32]
+    far: NDArray[np.float32]
+    inner: NDArray[np.float32]
+    at: NDArray[np.int32]
     bias: NDArray[np.int32]
     lines: NDArray[np.uint32]
     contexts: NDArray[np.int64]
@@ -75,6 +90,7 @@ class PlaneModel(NamedTuple):
     refiner: NDArray[np.int32]
     refined: NDArray[np.int64]
     seen_samples: NDArray[np.int64]
+    network: Network
 
 
 def table_bits(samples: int) -> tuple[int, int]:
@@ -91,30 +107,40 @@ def memory_needed(samples: int, width: int) -> int:
     return fixed + (64 << line_bits) + (16 * HISTORIES << history_bits) + 4 * HORIZONS * blocks * FEATURES**2
 
 
-def new_model(width: int, samples: int, references: int, largest: int) -> PlaneModel:
-    """Coder of planes of a width; ``samples`` is how many there will be in all, ``largest`` their largest value."""
+def new_model(width: int, samples: int, references: int, largest: int, network: bool = True) -> PlaneModel:
+    """Coder of planes of a width; ``samples`` is how many there will be in all, ``largest`` their largest value.
+
+    ``network`` says whether the trained network is asked.
+    """
     line_bits, history_bits = table_bits(samples)
     blocks = -(-width // BLOCK)
     keys = 65536 if references == 2 else 256 if references else 1
     weights = np.zeros((sum(SET_ROWS), INPUTS), np.int32)
-    weights[:, :PREDICTORS] = 65536 // PREDICTORS
-    weights[:, PREDICTORS : PREDICTORS + CONTEXTS] = 10000
+    weights[:, :SMOOTH] = 65536 // SMOOTH
+    weights[:, SMOOTH : SMOOTH + CONTEXTS] = 10000
     final_weights = np.full((NODE_CLASSES, FINALS), 65536 // SETS, np.int32)
     final_weights[:, SETS:] = 0
     lines = np.zeros((LINE << line_bits) + LINE, np.uint32)
     skip = (-lines.ctypes.data % 64) // 4
     return PlaneModel(
-        fixed=np.array([*SHAPES[references], references, largest, width], np.int64),
+        fixed=np.array([*SHAPES[references], references, largest, network, width], np.int64),
         above=np.zeros((HORIZONS, blocks + 2, FEATURES, FEATURES), np.float32),
         row=np.zeros((HORIZONS, FEATURES, FEATURES), np.float32),
         sums=np.zeros((FEATURES, FEATURES), np.float32),
         work=np.zeros((FEATURES, FEATURES), np.float32),
         fit=np.zeros((FEATURES, HORIZONS), np.float32),
         features=np.zeros(FEATURES, np.float32),
-        missed=np.zeros((PREDICTORS, 2, width + 2 * SIDE), np.float32),
+        missed=np.zeros((2, width + 2 * SIDE, PREDICTORS), np.float32),
         centres=np.zeros(PREDICTORS, np.float32),
         scales=np.zeros(PREDICTORS, np.float32),
-        inverse=np.zeros(PREDICTORS, np.float32),
+        spreads=np.zeros(PREDICTORS, np.float32),
+        places=np.zeros(LANES, np.float32),
+        rates=np.zeros(LANES, np.float32),
+        shares=np.zeros(COMPONENTS, np.float32),
+        near=np.zeros(LANES, np.float32),
+        far=np.zeros(LANES, np.float32),
+        inner=np.zeros(LANES, np.float32),
+        at=np.zeros(LANES, np.int32),
         bias=np.zeros((256, 2), np.int32),
         lines=lines[skip : skip + (LINE << line_bits)],
         contexts=np.zeros(CONTEXTS, np.int64),
@@ -134,4 +160,5 @@ def new_model(width: int, samples: int, references: int, largest: int) -> PlaneM
         refiner=np.zeros(REFINERS * REFINE_STEPS, np.int32),
         refined=np.zeros(2, np.int64),
         seen_samples=np.zeros(1, np.int64),
+        network=new_network(references if network else None),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,36 @@ from foretell.exact.threads import thread_count
 
 CHUNK_ROWS = 8
 Progress = Callable[[int], None]
+Costs = NDArray[np.float32]
+Watch = Callable[[Costs], None]
+"""Called with the bits of every pixel (rows, width) of a picture, band or video frame that has been decoded."""
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How to code planes.
+
+    Parameters
+    ----------
+    network : bool
+        Whether the trained network is asked.
+    progress : callable, optional
+        Told of numbers of samples that have just been done.
+    watch : callable, optional
+        Told of the bits of all pixels, when decoding.
+    """
+
+    network: bool = True
+    progress: Progress | None = None
+    watch: Watch | None = None
+
+
+DEFAULT_MANNER = Manner()
+
+
+def no_costs() -> Costs:
+    """In the place of costs that nobody asked for."""
+    return np.zeros((0, 0), np.float32)
 
 
 class Code:
@@ -43,12 +73,16 @@ class Code:
 
 @dataclass
 class Task:
-    """A plane to be coded: its model, its picture, its code, and the tasks whose planes it looks at."""
+    """A plane to be coded: its model, its picture, its code, and the tasks whose planes it looks at.
+
+    ``costs`` (rows, width) is filled with the bits of every sample, if it has any rows.
+    """
 
     model: PlaneModel
     picture: Picture
     code: Code
     behind: Sequence[Task] = ()
+    costs: Costs = field(default_factory=no_costs)
     done: int = 0
 
     def run_chunk(self) -> int:
@@ -57,7 +91,16 @@ class Task:
         end = min(self.done + CHUNK_ROWS, height)
         rows = end - self.done
         self.code.reserve(rows * width * SAMPLE_BYTES + TAIL_BYTES)
-        code_rows(self.code.decoding, self.model, self.picture, self.code.state, self.code.bytes, self.done, end)
+        code_rows(
+            self.code.decoding,
+            self.model,
+            self.picture,
+            self.code.state,
+            self.code.bytes,
+            self.done,
+            end,
+            self.costs,
+        )
         if end == height:
             self.picture.own[-BELOW:] = self.picture.own[-BELOW - 1]
         return rows

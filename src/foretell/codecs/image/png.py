@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from foretell.codecs.image import raster
 from foretell.codecs.image.deflate import DEFAULT, FILTERED, FIXED, HUFFMAN_ONLY, RUNS, Parameters, deflate
-from foretell.codecs.image.numbers import put_block, put_varints, take_blocks, take_varint
-from foretell.codecs.image.pipeline import Progress
+from foretell.codecs.image.pipeline import DEFAULT_MANNER, Manner
 from foretell.codecs.image.png_filters import FILTERS, refilter, unfilter
 from foretell.errors import CorruptArchiveError
+from foretell.varint import put_block, put_varints, take_blocks, take_varint
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 MOST_BYTES: Final = 1 << 28
@@ -164,13 +164,13 @@ def _begins(body: bytes, lines: bytes, parameters: Parameters) -> bool:
     return True
 
 
-PlaneEncoder = Callable[[NDArray[np.int32], Progress | None], bytes]
+PlaneEncoder = Callable[[NDArray[np.int32], Manner], bytes]
 """From samples (channels, rows, width) to a code that tells where it ends."""
-PlaneDecoder = Callable[[bytes, int, tuple[int, int, int], Progress | None], tuple[NDArray[np.int32], int]]
+PlaneDecoder = Callable[[bytes, int, tuple[int, int, int], Manner], tuple[NDArray[np.int32], int]]
 """From a payload, a position and a shape to the samples and the position after their code."""
 
 
-def encode(data: bytes, progress: Progress | None = None, code: PlaneEncoder = raster.encode_samples) -> bytes | None:
+def encode(data: bytes, manner: Manner = DEFAULT_MANNER, code: PlaneEncoder = raster.encode_samples) -> bytes | None:
     """Payload of a PNG file, its pixels coded by ``code``; None if the file cannot be made anew from them."""
     chunks = cut_chunks(data)
     header = parse_header(chunks.before[16:29]) if chunks else None
@@ -189,13 +189,13 @@ def encode(data: bytes, progress: Progress | None = None, code: PlaneEncoder = r
     sizes = put_varints(len(chunks.sizes), *chunks.sizes)
     notes = zlib.compress(sizes + chunks.stream[:2] + put_block(extra) + put_block(chunks.before) + chunks.after, 9)
     filters = zlib.compress(kinds.tobytes(), 9)
-    bands = [code(samples[:, a:b].astype(np.int32), progress) for a, b in _bands(header)]
+    bands = [code(samples[:, a:b].astype(np.int32), manner) for a, b in _bands(header)]
     head = bytes([parameters.level, parameters.strategy, parameters.memory, parameters.window])
     return head + put_block(notes) + put_block(filters) + b"".join(bands)
 
 
 def decode(
-    payload: bytes, size: int, progress: Progress | None = None, planes: PlaneDecoder = raster.decode_samples
+    payload: bytes, size: int, manner: Manner = DEFAULT_MANNER, planes: PlaneDecoder = raster.decode_samples
 ) -> bytes:
     """PNG file of ``size`` bytes from its payload; the inverse of :func:`encode` with the matching ``planes``."""
     parameters = Parameters(*payload[:4])
@@ -219,7 +219,7 @@ def decode(
     rows = np.zeros((header.rows, header.row_bytes), np.uint8)
     for first, last in _bands(header):
         shape = (header.channels, last - first, header.width)
-        samples, position = planes(payload, position, shape, progress)
+        samples, position = planes(payload, position, shape, manner)
         rows[first:last] = _to_rows(samples, header)
     lines = np.zeros((header.rows, header.row_bytes + 1), np.uint8)
     refilter(rows, kinds, header.step, lines)

@@ -9,14 +9,17 @@ from foretell.codecs.image.least_squares import FEATURES
 from foretell.codecs.image.model import (
     FIRST_COUNT,
     LARGEST,
+    NETWORK,
     OWN_COUNT,
     PREDICTORS,
     REFERENCES,
     SECOND_COUNT,
+    SINGLE,
     PlaneModel,
 )
 from foretell.codecs.image.planes import Picture
 from foretell.codecs.image.tables import CLASS_BOUNDS, STEPS
+from foretell.codecs.image.weights import COMPONENTS
 from foretell.compilation import inlined_late
 
 OWN_COLUMN = np.array([-1, 0, -1, 1, -2, 0, 2, -2, 1, -1, -3, 2, -2, 0, 3, -3, 1, -1, -4, 3], np.int64)
@@ -26,9 +29,11 @@ KNOWN_COLUMN = np.array([0, -1, 0, 1, 0, -1, 1, -1, 1, 2, 0, -2, 0], np.int64)
 KNOWN_ROW = np.array([0, 0, -1, 0, 1, -1, -1, 1, 1, 0, 2, 0, -2], np.int64)
 """Neighbours in a reference plane, which is known all around."""
 
-FAST, SLOW, FIRST_SIMPLE, SECOND_SIMPLE, THIRD_SIMPLE, CORRECTED, CENTRE, INFORMED = range(PREDICTORS)
+FAST, SLOW, FIRST_SIMPLE, SECOND_SIMPLE, THIRD_SIMPLE, CORRECTED, CENTRE, _ = range(PREDICTORS)
 BLENDED = CORRECTED
 """Predictors below this number make up the centre."""
+SINGLES = np.array([FAST, SLOW, FIRST_SIMPLE, CORRECTED, CENTRE], np.int64)
+"""Predictors that have a distribution of their own, the centre last."""
 
 _F = np.float32
 _ZERO = _F(0)
@@ -108,37 +113,45 @@ def predict(model: PlaneModel, picture: Picture, base: np.float32, y: int, x: in
 def measure(model: PlaneModel, now: int, x: int) -> None:
     """Fill ``scales`` with each predictor's mean error near a sample and blend the centre from the best."""
     missed, scales, centres = model.missed, model.scales, model.centres
-    before = 1 - now
-    total, blend = _ZERO, _ZERO
+    row, above = missed[now], missed[1 - now]
     for k in range(PREDICTORS):
-        near = (missed[k, now, x - 1] + missed[k, before, x]) * _F(3)
-        near = near + (missed[k, before, x - 1] + missed[k, now, x - 2])
-        near = (near + missed[k, before, x + 1] * _F(2)) * _F(0.1)
-        scales[k] = near
-        if k < BLENDED:
-            trust = _ONE / (near * near + _F(0.05))
-            trust = trust * trust
-            total = total + trust
-            blend = blend + trust * centres[k]
+        near = (row[x - 1, k] + above[x, k]) * _F(3)
+        near = near + (above[x - 1, k] + row[x - 2, k])
+        scales[k] = (near + above[x + 1, k] * _F(2)) * _F(0.1)
+    total, blend = _ZERO, _ZERO
+    for k in range(BLENDED):
+        trust = _ONE / (scales[k] * scales[k] + _F(0.05))
+        trust = trust * trust
+        total = total + trust
+        blend = blend + trust * centres[k]
     centres[CENTRE] = blend / total
 
 
 @inlined_late
-def sharpen(model: PlaneModel, picture: Picture, texture: int, y: int, x: int) -> None:
-    """Fill the last two predictors, which stand on the centre, and the inverse scales."""
-    centres, scales, fixed = model.centres, model.scales, model.fixed
+def sharpen(model: PlaneModel, picture: Picture, texture: int, y: int, x: int) -> np.float32:
+    """Fill the distributions of the single predictors, and that which takes the network's place; return the bias."""
+    centres, scales, spreads, fixed = model.centres, model.scales, model.spreads, model.fixed
     centre = centres[CENTRE]
-    corrected = centre + _F(model.bias[texture, 0]) / _F(1 << BIAS_BITS)
-    centres[CORRECTED] = min(max(corrected, _ZERO), _F(fixed[LARGEST]))
-    centres[INFORMED] = centre
-    if fixed[REFERENCES] > 0:
-        error = picture.first_error
-        around = abs(error[y, x]) * 2 + abs(error[y, x + 1]) + abs(error[y + 1, x])
-        scales[INFORMED] = (scales[CENTRE] + _F(around) * _F(0.25)) * _HALF
-    else:
-        scales[INFORMED] = (scales[FAST] + scales[SLOW]) * _HALF
+    bias = _F(model.bias[texture, 0]) / _F(1 << BIAS_BITS)
+    centres[CORRECTED] = min(max(centre + bias, _ZERO), _F(fixed[LARGEST]))
     for k in range(PREDICTORS):
-        model.inverse[k] = _SCALE_UNIT / (scales[k] * _F(0.72) + _F(0.12))
+        spreads[k] = scales[k] * _F(0.72) + _F(0.12)
+    for lane in range(SINGLE):
+        k = SINGLES[lane]
+        model.places[lane] = centres[k] + _HALF
+        model.rates[lane] = _SCALE_UNIT / spreads[k]
+    if not fixed[NETWORK]:
+        informed = (scales[FAST] + scales[SLOW]) * _HALF
+        if fixed[REFERENCES] > 0:
+            error = picture.first_error
+            around = abs(error[y, x]) * 2 + abs(error[y, x + 1]) + abs(error[y + 1, x])
+            informed = (scales[CENTRE] + _F(around) * _F(0.25)) * _HALF
+        rate = _SCALE_UNIT / (informed * _F(0.72) + _F(0.12))
+        for k in range(COMPONENTS):
+            model.places[SINGLE + k] = centre + _HALF
+            model.rates[SINGLE + k] = rate
+            model.shares[k] = _ONE if k == 0 else _ZERO
+    return bias
 
 
 @inlined_late
@@ -163,7 +176,7 @@ def learn_sample(
     model.seen_samples[0] += 1
     sample = _F(value)
     for k in range(PREDICTORS):
-        model.missed[k, now, x] = abs(sample - model.centres[k])
+        model.missed[now, x, k] = abs(sample - model.centres[k])
     bias = model.bias
     error = np.int64((sample - model.centres[CENTRE]) * _F(1 << BIAS_BITS))
     count = min(bias[texture, 1] + 1, 255)
@@ -176,3 +189,5 @@ def learn_sample(
 
 
 assert max(OWN_COLUMN.size, KNOWN_COLUMN.size) < FEATURES
+assert SINGLES.size == SINGLE
+assert SINGLES[-1] == CENTRE

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.image.model import memory_needed, new_model
-from foretell.codecs.image.numbers import put_block, put_varints, take_blocks, take_varint
-from foretell.codecs.image.pipeline import Code, Progress, Task, no_plane, run_tasks
+from foretell.codecs.image.model import LARGEST, memory_needed, new_model
+from foretell.codecs.image.pipeline import DEFAULT_MANNER, Code, Manner, Task, no_plane, run_tasks
 from foretell.codecs.image.planes import Picture, inside, new_plane
 from foretell.errors import CorruptArchiveError
+from foretell.varint import put_block, put_varints, take_blocks, take_varint
 
 MOST_CHANNELS = 4
 MOST_SIDE = 1 << 24
@@ -118,35 +118,38 @@ def pixels_of(data: bytes, layout: Layout, rows: int) -> NDArray[Any]:
     return pixels[..., 0] if layout.channels == 1 else pixels
 
 
-def encode(data: bytes, layout: Layout, progress: Progress | None = None) -> bytes | None:
+def encode(data: bytes, layout: Layout, manner: Manner = DEFAULT_MANNER) -> bytes | None:
     """Payload of the bytes of a raster; None if it is none."""
     samples = to_samples(data, layout)
-    return None if samples is None else encode_samples(samples, progress)
+    return None if samples is None else encode_samples(samples, manner)
 
 
-def encode_samples(samples: NDArray[np.int32], progress: Progress | None = None) -> bytes:
+def encode_samples(samples: NDArray[np.int32], manner: Manner = DEFAULT_MANNER) -> bytes:
     """Coded planes: for every channel, in coding order, its values and its code."""
     packed = [_squeeze(plane) for plane in samples]
-    heads, tasks = [b""] * len(packed), _tasks(samples.shape, [largest for _, largest, _ in packed], None)
+    heads, tasks = [b""] * len(packed), new_tasks(samples.shape, [top for _, top, _ in packed], None, manner.network)
     for (channel, _), task in zip(coding_order(len(packed)), tasks, strict=True):
         plane, largest, values = packed[channel]
         heads[channel] = put_varints(largest) + put_block(values)
         inside(task.picture.own)[:] = plane
-    run_tasks([task for task in tasks if int(task.model.fixed[4])], progress)
-    codes = [task.code.finish() if int(task.model.fixed[4]) else b"" for task in tasks]
+    run_tasks([task for task in tasks if int(task.model.fixed[LARGEST])], manner.progress)
+    codes = [task.code.finish() if int(task.model.fixed[LARGEST]) else b"" for task in tasks]
     return b"".join(heads) + b"".join(map(put_block, codes))
 
 
-def decode(payload: bytes, layout: Layout, progress: Progress | None = None) -> bytes:
+def decode(payload: bytes, layout: Layout, manner: Manner = DEFAULT_MANNER) -> bytes:
     """Bytes of a raster from its payload."""
-    samples, position = decode_samples(payload, 0, (layout.channels, layout.rows, layout.width), progress)
+    samples, position = decode_samples(payload, 0, (layout.channels, layout.rows, layout.width), manner)
     if position != len(payload):
         raise CorruptArchiveError("bytes follow the planes of a picture")
     return from_samples(samples, layout)
 
 
 def decode_samples(
-    payload: bytes, position: int, shape: tuple[int, int, int], progress: Progress | None = None
+    payload: bytes,
+    position: int,
+    shape: tuple[int, int, int],
+    manner: Manner = DEFAULT_MANNER,
 ) -> tuple[NDArray[np.int32], int]:
     """Samples (channels, rows, width) of the coded planes at a position, and the position after them."""
     tables, largest = [], []
@@ -156,8 +159,13 @@ def decode_samples(
         tables.append(_values(values, top))
         largest.append(top)
     codes, position = take_blocks(payload, position, shape[0])
-    tasks = _tasks(shape, largest, codes)
-    run_tasks([task for task in tasks if int(task.model.fixed[4])], progress)
+    tasks = new_tasks(shape, largest, codes, manner.network)
+    costs = [np.zeros(shape[1:], np.float32) for _ in tasks] if manner.watch else []
+    for task, bits in zip(tasks, costs, strict=False):
+        task.costs = bits
+    run_tasks([task for task in tasks if int(task.model.fixed[LARGEST])], manner.progress)
+    if manner.watch:
+        manner.watch(np.sum(costs, axis=0))
     samples = np.zeros(shape, np.int32)
     for (channel, _), task in zip(coding_order(shape[0]), tasks, strict=True):
         plane = inside(task.picture.own)
@@ -166,8 +174,10 @@ def decode_samples(
     return samples, position
 
 
-def _tasks(shape: tuple[int, ...], largest: Sequence[int], codes: Sequence[bytes] | None) -> list[Task]:
-    """Tasks of all planes, in coding order."""
+def new_tasks(
+    shape: tuple[int, ...], largest: Sequence[int], codes: Sequence[bytes] | None, network: bool = True
+) -> list[Task]:
+    """Tasks of all planes, in coding order; ``codes`` are to be decoded, or there are none yet."""
     _, rows, width = shape
     done: dict[int, Task] = {}
     for number, (channel, known) in enumerate(coding_order(shape[0])):
@@ -185,7 +195,7 @@ def _tasks(shape: tuple[int, ...], largest: Sequence[int], codes: Sequence[bytes
             first.own_error if first else empty,
             second.own_error if second else empty,
         )
-        model = new_model(width, rows * width, len(references), largest[channel])
+        model = new_model(width, rows * width, len(references), largest[channel], network)
         code = Code() if codes is None else Code(codes[number])
         done[channel] = Task(model, picture, code, [done[other] for other in known if largest[other]])
     return list(done.values())

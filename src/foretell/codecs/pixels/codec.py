@@ -19,8 +19,7 @@ from foretell.codecs.base import PIXELS
 from foretell.codecs.image import png, raster
 from foretell.codecs.image.codec import take_layout
 from foretell.codecs.image.containers import PartLayout
-from foretell.codecs.image.numbers import put_block, put_varints, take_blocks, take_varint
-from foretell.codecs.image.pipeline import Progress
+from foretell.codecs.image.pipeline import Manner, Progress
 from foretell.codecs.image.raster import Layout
 from foretell.codecs.lanes import MOST_LANES, MOST_SLOTS
 from foretell.codecs.pixels.colours import nearest, slopes
@@ -34,6 +33,7 @@ from foretell.models.gpt.model import Gpt
 from foretell.models.gpt.patches import PatchesModel
 from foretell.models.registry import Model
 from foretell.models.streams import TokenModel
+from foretell.varint import put_block, put_varints, take_blocks, take_varint
 
 TOKEN_SIDE: Final = 16
 """Sides of a patch whose samples are tokens."""
@@ -128,12 +128,12 @@ class PixelsCodec:
         if header is None or header.depth != 8 or header.channels not in self._channels():
             return None
 
-        def code(planes: NDArray[np.int32], progress: Progress | None) -> bytes:
+        def code(planes: NDArray[np.int32], manner: Manner) -> bytes:
             coder = self._coder(kind, Layout(planes.shape[2], planes.shape[1], planes.shape[0]))
             samples = np.ascontiguousarray(planes.transpose(1, 2, 0))
-            return put_block(put_varints(coder.lanes) + coder.encode(samples, progress))
+            return put_block(put_varints(coder.lanes) + coder.encode(samples, manner.progress))
 
-        packed = png.encode(data, self.progress, code)
+        packed = png.encode(data, Manner(progress=self.progress), code)
         return None if packed is None else bytes([kind | _PNG]) + packed
 
     def _decode_png(self, payload: bytes, size: int) -> bytes:
@@ -142,17 +142,17 @@ class PixelsCodec:
             raise CorruptArchiveError("a picture does not fit its model")
 
         def planes(
-            payload: bytes, position: int, shape: tuple[int, int, int], progress: Progress | None
+            payload: bytes, position: int, shape: tuple[int, int, int], manner: Manner
         ) -> tuple[NDArray[np.int32], int]:
             if shape[0] not in self._channels():
                 raise CorruptArchiveError("a picture does not fit its model")
             (block,), position = take_blocks(payload, position, 1)
             lanes, at = _take_lanes(block, 0)
             coder = self._coder(kind, Layout(shape[2], shape[1], shape[0]), lanes)
-            samples = coder.decode(np.frombuffer(block, np.uint8)[at:].copy(), progress)
+            samples = coder.decode(np.frombuffer(block, np.uint8)[at:].copy(), manner.progress)
             return np.ascontiguousarray(samples.transpose(2, 0, 1)), position
 
-        return png.decode(payload[1:], size, self.progress, planes)
+        return png.decode(payload[1:], size, Manner(progress=self.progress), planes)
 
     def _channels(self) -> tuple[int, ...]:
         """How many channels a picture may have."""

@@ -1,8 +1,9 @@
 """The frame codec for video: groups of frames, each plane predicted from the frames before it in the group.
 
-The first plane of a frame is predicted from the two frames before, moved block by block as vectors say that the encoder
-found; the second from its own last frame, moved likewise, and from the first plane; the third from the second
-and from its own last frame. Everything else is as for pictures, and what the models of the planes learn stays.
+The first plane of a frame is predicted from two others, moved block by block as vectors say that the encoder found, or
+from the mean of both; the second plane from the same planes of those frames, moved likewise, and from the first plane;
+the third from the second and from its own like. Everything else is as for pictures, and what the models of the planes
+learn stays.
 """
 
 from __future__ import annotations
@@ -14,22 +15,34 @@ from numpy.typing import NDArray
 
 from foretell.codecs.base import VIDEO
 from foretell.codecs.image.model import PlaneModel, new_model
-from foretell.codecs.image.numbers import put_block, put_varints, take_blocks, take_varint
-from foretell.codecs.image.pipeline import Code, Task, run_tasks
+from foretell.codecs.image.pipeline import Code, Task, Watch, run_tasks
 from foretell.codecs.image.planes import Picture, inside, new_plane
 from foretell.codecs.octets import OctetsCodec
 from foretell.codecs.video.motion import (
     BLOCK,
-    BRIGHTNESS,
-    COLOUR,
-    ERRORS,
+    MEAN,
     MOST_QUARTERS,
-    compensate,
-    search,
+    Phases,
+    move_brightness,
+    move_colour,
+    move_errors,
+    padded,
+    phases,
     shrink,
+)
+from foretell.codecs.video.order import (
+    MOST_JUMPED,
+    Motion,
+    Planner,
+    block_shape,
+    coding_order,
+    expected,
+    no_motion,
+    references,
 )
 from foretell.codecs.video.y4m import FRAME_LINE, VideoLayout
 from foretell.errors import CorruptArchiveError
+from foretell.varint import put_block, put_varints, take_blocks, take_varint
 
 MOST_FRAMES = 1 << 16
 _CHROMA = (None, (0, 0), (0, 1), (1, 1))
@@ -42,11 +55,14 @@ class VideoCodec:
     ----------
     progress : callable or None
         Called now and then with the number of bytes that have just been done.
+    watch : callable or None
+        Called with the bits of every pixel (rows, width) of each frame that has been decoded.
     """
 
     name = "video"
     id = VIDEO
     progress: Callable[[int], None] | None = None
+    watch: Watch | None = None
 
     def encode(self, data: bytes, layout: VideoLayout) -> bytes | None:
         """Payload of whole frames; None if a frame has a line of its own kind."""
@@ -58,13 +74,20 @@ class VideoCodec:
             return None
         frames = _to_planes(lines[:, len(FRAME_LINE) :], layout)
         largest = [max(1, max(int(frame[k].max()) for frame in frames)) for k in range(len(layout.shapes))]
-        group = _Group(layout, count, largest, None, self._tell(layout))
-        group.vectors = _find_vectors(frames, whole(largest[0]))
+        planner = Planner([frame[0] for frame in frames], whole(largest[0]))
+        jumps = planner.jumps()
+        group = _Group(layout, jumps, largest, None, self._tell(layout))
+        shape = block_shape(layout.height, layout.width)
+        group.motions = [
+            planner.motion(number, others) if others else no_motion(shape)
+            for number, others in zip(group.order, group.references, strict=True)
+        ]
         group.run(frames)
         form = _CHROMA.index(layout.chroma) | layout.sample_bytes - 1 << 2
-        head = bytes([form]) + put_varints(layout.width, layout.height, *largest)
-        vectors = OctetsCodec(1).encode(group.vectors.transpose(3, 0, 1, 2).tobytes()) if count > 1 else b""
-        return head + put_block(vectors) + b"".join(put_block(code.finish()) for code in group.codes)
+        head = bytes([form]) + put_varints(layout.width, layout.height, *largest, *jumps)
+        return (
+            head + put_block(_pack_motion(group.motions)) + b"".join(put_block(code.finish()) for code in group.codes)
+        )
 
     def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:
         """Frames without a layout cannot be video."""
@@ -85,16 +108,18 @@ class VideoCodec:
         count = size // layout.frame_bytes
         if not 1 <= count <= MOST_FRAMES or count * layout.frame_bytes != size:
             raise CorruptArchiveError(f"video frames of {layout.frame_bytes} bytes are in a frame of {size}")
+        jumps: list[int] = []
+        while len(jumps) + sum(jumps) < count:
+            jump, position = take_varint(payload, position, MOST_JUMPED)
+            jumps.append(jump)
+        if len(jumps) + sum(jumps) != count:
+            raise CorruptArchiveError("the order of a video's frames does not fit their number")
         (packed,), position = take_blocks(payload, position, 1)
         codes, position = take_blocks(payload, position, len(largest))
-        group = _Group(layout, count, largest, codes, self._tell(layout))
-        if count > 1:
-            shape = (2, *group.vectors.shape[:3])
-            vectors = np.frombuffer(OctetsCodec(1).decode(packed, int(np.prod(shape))), np.int8).reshape(shape)
-            group.vectors = np.ascontiguousarray(vectors.transpose(1, 2, 3, 0))
-            if np.abs(group.vectors.astype(np.int16)).max() > MOST_QUARTERS:
-                raise CorruptArchiveError("a motion vector points too far")
-        return _from_planes(group.run(None), layout)
+        group = _Group(layout, jumps, largest, codes, self._tell(layout))
+        shape = block_shape(layout.height, layout.width)
+        group.motions = _unpack_motion(packed, [len(others) for others in group.references], shape)
+        return _from_planes(group.run(None, self.watch), layout)
 
     def _tell(self, layout: VideoLayout) -> Callable[[int], None] | None:
         tell = self.progress
@@ -145,94 +170,141 @@ def whole(largest: int) -> int:
     return (1 << largest.bit_length()) - 1
 
 
-def _find_vectors(frames: list[Planes], largest: int) -> NDArray[np.int8]:
-    """Vectors of all frames from the second on."""
-    height, width = frames[0][0].shape
-    vectors = np.zeros((max(len(frames) - 1, 0), -(-height // BLOCK), -(-width // BLOCK), 2), np.int8)
-    for number in range(1, len(frames)):
-        search(frames[number][0], frames[number - 1][0], largest, vectors[number - 1])
-    return vectors
+def _pack_motion(motions: Sequence[Motion]) -> bytes:
+    """Octets payload of the moves and modes of frames, as differences from the block to the left."""
+    data = b"".join(map(_motion_bytes, motions))
+    return OctetsCodec(1).encode(data) if data else b""
+
+
+def _motion_bytes(motion: Motion) -> bytes:
+    vectors = motion.vectors.transpose(0, 3, 1, 2)
+    steps = vectors - np.pad(vectors, ((0, 0), (0, 0), (0, 0), (1, 0)))[..., :-1]  # modulo 256
+    return steps.tobytes() + (motion.modes.tobytes() if len(motion.vectors) == 2 else b"")
+
+
+def _unpack_motion(packed: bytes, counts: Sequence[int], shape: tuple[int, int]) -> list[Motion]:
+    """Moves and modes of frames, each with so many references."""
+    blocks = shape[0] * shape[1]
+    size = sum(2 * count * blocks + (blocks if count == 2 else 0) for count in counts)
+    data = OctetsCodec(1).decode(packed, size) if size else b""
+    motions, at = [], 0
+    for count in counts:
+        steps = np.frombuffer(data, np.int8, 2 * count * blocks, at).reshape(count, 2, *shape)
+        vectors = np.ascontiguousarray(np.cumsum(steps, axis=-1, dtype=np.int8).transpose(0, 2, 3, 1))
+        at += 2 * count * blocks
+        modes = no_motion(shape).modes
+        if count == 2:
+            modes = np.frombuffer(data, np.uint8, blocks, at).reshape(shape)
+            at += blocks
+        if count and (int(np.abs(vectors.astype(np.int16)).max()) > MOST_QUARTERS or int(modes.max()) > MEAN):
+            raise CorruptArchiveError("a video's motion is out of range")
+        motions.append(Motion(vectors, modes))
+    return motions
 
 
 class _Group:
-    """The models, codes and last frames of a group while it is coded."""
+    """The models, codes and frames of a group while it is coded."""
 
     def __init__(
         self,
         layout: VideoLayout,
-        count: int,
+        jumps: Sequence[int],
         largest: Sequence[int],
         codes: Sequence[bytes] | None,
         progress: Callable[[int], None] | None,
     ) -> None:
         self._layout = layout
-        self._count = count
         self._progress = progress
         self._largest = whole(largest[0])
-        shapes = layout.shapes
+        self.order = coding_order(jumps)
+        self.references = references(self.order)
+        self.motions: Sequence[Motion] = ()
         self._models: list[PlaneModel] = [
-            new_model(width, height * width * count, 2, top)
-            for (height, width), top in zip(shapes, largest, strict=True)
+            new_model(width, height * width * len(self.order), 2, top, network=False)
+            for (height, width), top in zip(layout.shapes, largest, strict=True)
         ]
-        self.codes = [Code() if codes is None else Code(codes[k]) for k in range(len(shapes))]
-        height, width = shapes[0]
-        self.vectors = np.zeros((max(count - 1, 0), -(-height // BLOCK), -(-width // BLOCK), 2), np.int8)
-        self._pictures: list[list[Picture]] = [[] for _ in shapes]
+        self.codes = [Code() if codes is None else Code(codes[k]) for k in range(len(layout.shapes))]
+        self._tasks: dict[int, list[Task]] = {}
+        self._phases: dict[int, Phases] = {}
 
-    def run(self, frames: list[Planes] | None) -> list[Planes]:
+    def run(self, frames: list[Planes] | None, watch: Watch | None = None) -> list[Planes]:
         """Code all frames, or decode them."""
-        done: list[Planes] = []
-        planes = len(self._layout.shapes)
+        done: dict[int, Planes] = {}
+        late = 1 if len(self._layout.shapes) > 1 else 0
         # The colours of a frame are coded while the next frame's first plane is.
-        for step in range(self._count + (1 if planes > 1 else 0)):
+        for step in range(len(self.order) + late):
             tasks = []
-            if step < self._count:
-                tasks.append(self._task(0, step, frames))
-            if planes > 1 and step > 0:
-                second = self._task(1, step - 1, frames)
-                tasks += [second, self._task(2, step - 1, frames, second)]
+            if step < len(self.order):
+                self._tasks[self.order[step]] = []
+                tasks.append(self._begin(0, step, frames, watch))
+            if late and step > 0:
+                tasks += [self._begin(k, step - 1, frames, watch) for k in (1, 2)]
             run_tasks(tasks, self._progress)
-            if planes == 1 or step > 0:
-                number = step if planes == 1 else step - 1
-                done.append([inside(pictures[number].own).copy() for pictures in self._pictures])
-                self._forget(number)
-        return done
+            if step < len(self.order):
+                number = self.order[step]
+                self._phases[number] = phases(inside(self._tasks[number][0].picture.own), self._largest)
+            if step >= late:
+                number = self.order[step - late]
+                done[number] = [inside(task.picture.own).copy() for task in self._tasks[number]]
+                if watch:
+                    watch(self._costs(self._tasks[number]))
+                self._forget(step - late)
+        return [done[number] for number in range(len(self.order))]
 
-    def _forget(self, number: int) -> None:
-        """Let go of a frame that no other will be predicted from."""
-        for pictures in self._pictures:
-            if number >= 2:
-                pictures[number - 2] = pictures[number - 1]
+    def _forget(self, step: int) -> None:
+        """Let go of frames that no frame after a step is predicted from."""
+        needed = {self.order[step], *(other for others in self.references[step + 1 :] for other in others)}
+        needed.update(self.order[step + 1 :])
+        for number in set(self._tasks) - needed:
+            del self._tasks[number], self._phases[number]
 
-    def _task(self, k: int, number: int, frames: list[Planes] | None, other: Task | None = None) -> Task:
+    def _begin(self, k: int, step: int, frames: list[Planes] | None, watch: Watch | None) -> Task:
+        """Task of a plane of the frame at a step."""
+        number = self.order[step]
         height, width = self._layout.shapes[k]
         own = new_plane(height, width)
         if frames is not None:
             inside(own)[:] = frames[number][k]
-        error = new_plane(height, width)
-        first, first_error = self._moved(k, number, 1)
-        if k == 0:
-            second, second_error = self._moved(k, number, 2)
-            picture = Picture(own, first, second, error, first_error, second_error)
-        elif k == 1:
+        (first, first_error), (second, second_error) = self._expected(k, step)
+        behind: list[Task] = []
+        if k == 1:
             down, right = self._layout.chroma or (0, 0)
-            luma = shrink(self._pictures[0][number].own, height, width, down, right)
-            picture = Picture(own, first, luma, error, first_error, new_plane(height, width))
-        else:
-            known = self._pictures[1][number]
-            picture = Picture(own, known.own, first, error, known.own_error, first_error)
-        self._pictures[k].append(picture)
-        return Task(self._models[k], picture, self.codes[k], [other] if other else [])
+            luma = shrink(self._tasks[number][0].picture.own, height, width, down, right)
+            second, second_error = luma, new_plane(height, width)
+        elif k == 2:
+            behind = [self._tasks[number][1]]
+            other = behind[0].picture
+            first, first_error, second, second_error = other.own, other.own_error, first, first_error
+        picture = Picture(own, first, second, new_plane(height, width), first_error, second_error)
+        costs = np.zeros((height, width) if watch else (0, 0), np.float32)
+        task = Task(self._models[k], picture, self.codes[k], behind, costs)
+        self._tasks[number].append(task)
+        return task
 
-    def _moved(self, k: int, number: int, back: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Plane of an earlier frame and what was missed in it, moved to where they are expected now."""
-        if number < back:
+    def _expected(self, k: int, step: int) -> list[tuple[NDArray[np.int32], NDArray[np.int32]]]:
+        """Padded planes that a plane is expected to be like, best first, each with its errors."""
+        others, motion = self.references[step], self.motions[step]
+        if not others:
             empty = new_plane(*self._layout.shapes[k])
-            return empty, empty
+            return [(empty, empty)] * 2
         down, right = (self._layout.chroma or (0, 0)) if k else (0, 0)
-        plane, error = self._pictures[k][number - back].own, self._pictures[k][number - back].own_error
-        for step in range(back - 1, -1, -1):
-            vectors = self.vectors[number - step - 1]
-            plane = compensate(plane, vectors, COLOUR if k else BRIGHTNESS, self._largest, down, right)
-            error = compensate(error, vectors, ERRORS, self._largest, down, right)
-        return plane, error
+        moved, missed = [], []
+        for other, vectors in zip(others, motion.vectors, strict=True):
+            picture = self._tasks[other][k].picture
+            if k:
+                moved.append(move_colour(inside(picture.own), vectors, down, right))
+            else:
+                moved.append(move_brightness(self._phases[other], vectors))
+            missed.append(move_errors(inside(picture.own_error), vectors, down, right))
+        planes = expected(moved, motion.modes, BLOCK >> down, BLOCK >> right)
+        errors = expected(missed, motion.modes, BLOCK >> down, BLOCK >> right)
+        return [(padded(plane), padded(error)) for plane, error in zip(planes, errors, strict=True)]
+
+    def _costs(self, tasks: Sequence[Task]) -> NDArray[np.float32]:
+        """Bits of every place of the first plane, those of colours shared between the places that they cover."""
+        total = tasks[0].costs
+        down, right = self._layout.chroma or (0, 0)
+        for task in tasks[1:]:
+            spread = np.repeat(np.repeat(task.costs, 1 << down, 0), 1 << right, 1) / np.float32(1 << down + right)
+            total = total + spread[: total.shape[0], : total.shape[1]]
+        return total

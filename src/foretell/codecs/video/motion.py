@@ -1,4 +1,8 @@
-"""Where blocks of a frame were in an earlier one: a search by the encoder, and the moved frame for both sides."""
+"""Where blocks of a frame were in another one: a search by the encoder, and the moved frame for both sides.
+
+Everything works on the sixteen *phases* of a plane: the plane moved by each fraction of quarters of samples, with a
+margin, as H.264 interpolates brightness. A moved block is then a copy.
+"""
 
 from __future__ import annotations
 
@@ -12,129 +16,118 @@ from foretell.compilation import compiled
 
 BLOCK: Final = 8
 """Rows and columns of a block of the first plane; blocks of planes half as wide are half as wide."""
+MOST_QUARTERS: Final = 127
+"""Farthest move in each direction, in quarters of samples."""
+MARGIN: Final = MOST_QUARTERS // 4 + 2
 REACH: Final = 15
-"""Farthest move in each direction, in samples; vectors are in quarters of samples."""
-MOST_QUARTERS: Final = 4 * REACH + 3
+"""Samples that the search goes in each direction from where it begins."""
+FIRST, SECOND, MEAN = range(3)
+"""What a block is expected to be: one of two moved blocks, or their mean."""
 _PRICE: Final = 12
 """Sum of differences that a vector unlike its left neighbour has to save."""
 
-
-@compiled
-def _at(plane: NDArray[np.int32], y: int, x: int) -> int:
-    """Sample nearest to a place."""
-    return np.int64(plane[min(max(y, 0), plane.shape[0] - 1), min(max(x, 0), plane.shape[1] - 1)])
+Phases = NDArray[np.uint16]
 
 
-@compiled
-def _six(a: int, b: int, c: int, d: int, e: int, f: int) -> int:
-    return a - 5 * b + 20 * c + 20 * d - 5 * e + f
+def phases(plane: NDArray[np.int32], largest: int) -> Phases:
+    """Plane moved by quarters of samples, phase 4 dy + dx for (dy, dx) quarters.
+
+    Shape (16, height + 2 MARGIN, width + 2 MARGIN). Samples outside the plane are the nearest inside; values are at
+    most ``largest`` (H.264, 8.4.2.2.1).
+    """
+    wide = np.pad(plane, MARGIN + 3, mode="edge").astype(np.int32)
+    across, down = _six(wide, 1), _six(wide, 0)
+    middle = np.clip((_six(across, 0) + 512) >> 10, 0, largest)
+    half = [wide, np.clip((across + 16) >> 5, 0, largest), np.clip((down + 16) >> 5, 0, largest), middle]
+    out = np.empty((16, plane.shape[0] + 2 * MARGIN, plane.shape[1] + 2 * MARGIN), np.uint16)
+    for phase in range(16):
+        first, second = _ENDS[phase]
+        out[phase] = (_at(half, *first) + _at(half, *second) + 1) >> 1
+    return out
 
 
-@compiled
-def _across(plane: NDArray[np.int32], y: int, x: int) -> int:
-    """Half a sample to the right, times 32."""
-    return _six(
-        _at(plane, y, x - 2),
-        _at(plane, y, x - 1),
-        _at(plane, y, x),
-        _at(plane, y, x + 1),
-        _at(plane, y, x + 2),
-        _at(plane, y, x + 3),
-    )
+def _six(a: NDArray[np.int32], axis: int) -> NDArray[np.int32]:
+    """Six-tap filter between each sample and the next."""
+    before, after = np.roll(a, 1, axis), np.roll(a, -1, axis)
+    return 20 * (a + after) - 5 * (before + np.roll(a, -2, axis)) + (np.roll(a, 2, axis) + np.roll(a, -3, axis))
 
 
-@compiled
-def _half(plane: NDArray[np.int32], y: int, x: int, down: int, right: int, largest: int) -> int:
-    """Sample, or half a sample down or to the right of it or both, by the six-tap filter of H.264."""
-    if down == 0 and right == 0:
-        return _at(plane, y, x)
-    if down == 0:
-        value = (_across(plane, y, x) + 16) >> 5
-    elif right == 0:
-        value = _six(
-            _at(plane, y - 2, x),
-            _at(plane, y - 1, x),
-            _at(plane, y, x),
-            _at(plane, y + 1, x),
-            _at(plane, y + 2, x),
-            _at(plane, y + 3, x),
-        )
-        value = (value + 16) >> 5
-    else:
-        value = _six(
-            _across(plane, y - 2, x),
-            _across(plane, y - 1, x),
-            _across(plane, y, x),
-            _across(plane, y + 1, x),
-            _across(plane, y + 2, x),
-            _across(plane, y + 3, x),
-        )
-        value = (value + 512) >> 10
-    return min(max(value, 0), largest)
+def _at(half: list[NDArray[np.int32]], down: int, right: int) -> NDArray[np.int32]:
+    """Samples moved by halves of samples, without the outer margin."""
+    y, x = 3 + (down >> 1), 3 + (right >> 1)
+    plane = half[2 * (down & 1) + (right & 1)]
+    return plane[y : y + plane.shape[0] - 6, x : x + plane.shape[1] - 6]
+
+
+def _ends(phase: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The two places, in halves, whose mean is a phase; the same place twice where it is a half itself."""
+    dy, dx = phase >> 2, phase & 3
+    if dy & 1 and dx & 1:
+        return (2 if dy == 3 else 0, 1), (1, 2 if dx == 3 else 0)
+    return (dy >> 1, dx >> 1), ((dy + 1) >> 1, (dx + 1) >> 1)
+
+
+_ENDS: Final = tuple(_ends(phase) for phase in range(16))
 
 
 @compiled
-def quarter(plane: NDArray[np.int32], y: int, x: int, dy: int, dx: int, largest: int) -> int:
-    """Value of a plane at a place moved by quarters of samples, as H.264 interpolates brightness."""
-    y, x, fy, fx = y + (dy >> 2), x + (dx >> 2), dy & 3, dx & 3
-    if fy & 1 == 0 and fx & 1 == 0:
-        return _half(plane, y, x, fy >> 1, fx >> 1, largest)
-    if fy & 1 == 0:
-        first = _half(plane, y, x, fy >> 1, 0 if fx == 1 else 1, largest)
-        second = _half(plane, y, x, fy >> 1, 1, largest) if fx == 1 else _half(plane, y, x + 1, fy >> 1, 0, largest)
-    elif fx & 1 == 0:
-        first = _half(plane, y, x, 0 if fy == 1 else 1, fx >> 1, largest)
-        second = _half(plane, y, x, 1, fx >> 1, largest) if fy == 1 else _half(plane, y + 1, x, 0, fx >> 1, largest)
-    else:
-        first = _half(plane, y + (1 if fy == 3 else 0), x, 0, 1, largest)
-        second = _half(plane, y, x + (1 if fx == 3 else 0), 1, 0, largest)
-    return (first + second + 1) >> 1
-
-
-@compiled
-def eighth(plane: NDArray[np.int32], y: int, x: int, dy: int, dx: int) -> int:
-    """Value of a plane at a place moved by eighths of samples, as H.264 interpolates colour."""
-    y, x, fy, fx = y + (dy >> 3), x + (dx >> 3), dy & 7, dx & 7
-    upper = (8 - fx) * _at(plane, y, x) + fx * _at(plane, y, x + 1)
-    lower = (8 - fx) * _at(plane, y + 1, x) + fx * _at(plane, y + 1, x + 1)
-    return ((8 - fy) * upper + fy * lower + 32) >> 6
-
-
-@compiled
-def _difference(
-    now: NDArray[np.int32], before: NDArray[np.int32], y: int, x: int, dy: int, dx: int, largest: int, limit: int
-) -> int:
-    """Sum of absolute differences of a block, or more than ``limit``."""
+def _difference(now: NDArray[np.int32], moved: Phases, y: int, x: int, dy: int, dx: int, limit: int) -> int:
+    """Sum of absolute differences of a block from one moved by quarters; more than ``limit`` if it passes that."""
     height, width = now.shape
+    source = moved[(dy & 3) * 4 + (dx & 3)]
+    top, left = MARGIN + (dy >> 2), MARGIN + (dx >> 2)
     total = 0
+    whole = x + BLOCK <= width
     for row in range(y, min(y + BLOCK, height)):
-        for column in range(x, min(x + BLOCK, width)):
-            total += abs(np.int64(now[row, column]) - quarter(before, row, column, dy, dx, largest))
+        if whole:
+            line, other = now[row, x : x + BLOCK], source[top + row, left + x : left + x + BLOCK]
+            part = np.int32(0)
+            for i in range(BLOCK):
+                part += np.int32(abs(np.int32(line[i] - np.int32(other[i]))))
+            total += part
+        else:
+            for column in range(x, width):
+                total += abs(np.int64(now[row, column]) - np.int64(source[top + row, left + column]))
         if total > limit:
             return total
     return total
 
 
 @compiled
-def search(now: NDArray[np.int32], before: NDArray[np.int32], largest: int, vectors: NDArray[np.int8]) -> None:
-    """Fill ``vectors`` (block rows, block columns, 2), vertical move first: whole samples, halves, quarters."""
+def _price(dy: int, dx: int, gy: int, gx: int) -> int:
+    return 0 if dy == gy and dx == gx else _PRICE
+
+
+@compiled
+def search(now: NDArray[np.int32], moved: Phases, vectors: NDArray[np.int8], costs: NDArray[np.int64]) -> None:
+    """Fill ``vectors`` (block rows, block columns, 2), vertical move first, and the sums of differences they leave.
+
+    Whole samples around the move of the block to the left, then halves, then quarters.
+    """
     for i in range(vectors.shape[0]):
         for j in range(vectors.shape[1]):
             y, x = i * BLOCK, j * BLOCK
             gy = np.int64(vectors[i, j - 1, 0]) if j > 0 else 0
             gx = np.int64(vectors[i, j - 1, 1]) if j > 0 else 0
-            best = _difference(now, before, y, x, gy, gx, largest, 1 << 40)
+            best = _difference(now, moved, y, x, gy, gx, 1 << 40)
             by, bx = gy, gx
-            if gy != 0 or gx != 0:
-                still = _difference(now, before, y, x, 0, 0, largest, best) + _PRICE
-                if still < best:
-                    best, by, bx = still, 0, 0
+            for k in range(3):
+                ty, tx = 0, 0
+                if k > 0 and i > 0:
+                    ty = np.int64(vectors[i - 1, min(j + k - 1, vectors.shape[1] - 1), 0])
+                    tx = np.int64(vectors[i - 1, min(j + k - 1, vectors.shape[1] - 1), 1])
+                cost = _difference(now, moved, y, x, ty, tx, best) + _price(ty, tx, gy, gx)
+                if cost < best:
+                    best, by, bx = cost, ty, tx
             if best > BLOCK * BLOCK // 2:
+                cy, cx = by & -4, bx & -4
                 for dy in range(-REACH, REACH + 1):
                     for dx in range(-REACH, REACH + 1):
-                        cost = _difference(now, before, y, x, 4 * dy, 4 * dx, largest, best) + _PRICE
-                        if cost < best:
-                            best, by, bx = cost, 4 * dy, 4 * dx
+                        ty, tx = cy + 4 * dy, cx + 4 * dx
+                        if max(abs(ty), abs(tx)) <= MOST_QUARTERS:
+                            cost = _difference(now, moved, y, x, ty, tx, best) + _PRICE
+                            if cost < best:
+                                best, by, bx = cost, ty, tx
             step = 2
             while step > 0 and best > _PRICE:
                 my, mx = by, bx
@@ -142,65 +135,149 @@ def search(now: NDArray[np.int32], before: NDArray[np.int32], largest: int, vect
                     for dx in range(-1, 2):
                         ty, tx = my + step * dy, mx + step * dx
                         if (dy != 0 or dx != 0) and max(abs(ty), abs(tx)) <= MOST_QUARTERS:
-                            price = 0 if ty == gy and tx == gx else _PRICE
-                            cost = _difference(now, before, y, x, ty, tx, largest, best) + price
+                            cost = _difference(now, moved, y, x, ty, tx, best) + _price(ty, tx, gy, gx)
                             if cost < best:
                                 best, by, bx = cost, ty, tx
                 step -= 1
             vectors[i, j, 0], vectors[i, j, 1] = by, bx
+            costs[i, j] = best
 
 
 @compiled
-def _move(
-    before: NDArray[np.int32],
+def _mean_difference(
+    now: NDArray[np.int32],
+    first: Phases,
+    second: Phases,
+    y: int,
+    x: int,
+    moves: NDArray[np.int64],
+    limit: int,
+) -> int:
+    """Sum of absolute differences of a block from the mean of two moved ones (dy, dx, dy, dx)."""
+    height, width = now.shape
+    one, two = first[(moves[0] & 3) * 4 + (moves[1] & 3)], second[(moves[2] & 3) * 4 + (moves[3] & 3)]
+    y1, x1, y2, x2 = (
+        MARGIN + (moves[0] >> 2),
+        MARGIN + (moves[1] >> 2),
+        MARGIN + (moves[2] >> 2),
+        MARGIN + (moves[3] >> 2),
+    )
+    total = 0
+    for row in range(y, min(y + BLOCK, height)):
+        for column in range(x, min(x + BLOCK, width)):
+            mean = (np.int64(one[y1 + row, x1 + column]) + np.int64(two[y2 + row, x2 + column]) + 1) >> 1
+            total += abs(np.int64(now[row, column]) - mean)
+        if total > limit:
+            return total
+    return total
+
+
+@compiled
+def join(
+    now: NDArray[np.int32],
+    first: Phases,
+    second: Phases,
     vectors: NDArray[np.int8],
-    down: int,
-    right: int,
-    largest: int,
-    kind: int,
-    moved: NDArray[np.int32],
+    costs: NDArray[np.int64],
+    modes: NDArray[np.uint8],
 ) -> None:
-    height, width = before.shape
+    """Choose for every block between the first move, the second, and the mean of both, whose moves are refined.
+
+    ``vectors`` (2, block rows, block columns, 2) and ``costs`` (2, block rows, block columns) are those of both
+    searches.
+    """
+    moves, trial = np.zeros(4, np.int64), np.zeros(4, np.int64)
+    for i in range(modes.shape[0]):
+        for j in range(modes.shape[1]):
+            y, x = i * BLOCK, j * BLOCK
+            single = min(costs[0, i, j], costs[1, i, j])
+            modes[i, j] = FIRST if costs[0, i, j] <= costs[1, i, j] else SECOND
+            for k in range(4):
+                moves[k] = vectors[k >> 1, i, j, k & 1]
+            best = _mean_difference(now, first, second, y, x, moves, 1 << 40)
+            changed = best > 0
+            while changed:
+                changed = False
+                for k in range(4):
+                    for step in (-1, 1):
+                        trial[:] = moves
+                        trial[k] += step
+                        if abs(trial[k]) <= MOST_QUARTERS:
+                            cost = _mean_difference(now, first, second, y, x, trial, best)
+                            if cost + _PRICE // 2 < best:
+                                best, changed = cost, True
+                                moves[:] = trial
+            if best < single:
+                modes[i, j] = MEAN
+                for k in range(4):
+                    vectors[k >> 1, i, j, k & 1] = moves[k]
+
+
+@compiled
+def _copy_brightness(moved: Phases, vectors: NDArray[np.int8], out: NDArray[np.int32]) -> None:
+    height, width = out.shape
+    for i in range(vectors.shape[0]):
+        for j in range(vectors.shape[1]):
+            dy, dx = np.int64(vectors[i, j, 0]), np.int64(vectors[i, j, 1])
+            source = moved[(dy & 3) * 4 + (dx & 3)]
+            top, left = MARGIN + (dy >> 2), MARGIN + (dx >> 2)
+            for row in range(i * BLOCK, min((i + 1) * BLOCK, height)):
+                for column in range(j * BLOCK, min((j + 1) * BLOCK, width)):
+                    out[row, column] = source[top + row, left + column]
+
+
+@compiled
+def _nearest(plane: NDArray[np.int32], y: int, x: int) -> int:
+    """Sample nearest to a place."""
+    return np.int64(plane[min(max(y, 0), plane.shape[0] - 1), min(max(x, 0), plane.shape[1] - 1)])
+
+
+@compiled
+def _eighth(plane: NDArray[np.int32], y: int, x: int, dy: int, dx: int) -> int:
+    """Value of a plane at a place moved by eighths of samples, as H.264 interpolates colour (8.4.2.2.2)."""
+    y, x, fy, fx = y + (dy >> 3), x + (dx >> 3), dy & 7, dx & 7
+    upper = (8 - fx) * _nearest(plane, y, x) + fx * _nearest(plane, y, x + 1)
+    lower = (8 - fx) * _nearest(plane, y + 1, x) + fx * _nearest(plane, y + 1, x + 1)
+    return ((8 - fy) * upper + fy * lower + 32) >> 6
+
+
+@compiled
+def _copy_others(
+    plane: NDArray[np.int32], vectors: NDArray[np.int8], down: int, right: int, errors: bool, out: NDArray[np.int32]
+) -> None:
+    height, width = plane.shape
     block_rows, block_columns = BLOCK >> down, BLOCK >> right
     for row in range(height):
         for column in range(width):
             i, j = row // block_rows, column // block_columns
             dy, dx = np.int64(vectors[i, j, 0]), np.int64(vectors[i, j, 1])
-            if kind == 0:
-                moved[row, column] = quarter(before, row, column, dy, dx, largest)
-            elif kind == 1:
-                moved[row, column] = eighth(before, row, column, dy << (1 - down), dx << (1 - right))
+            if errors:
+                out[row, column] = _nearest(
+                    plane, row + ((dy + (2 << down)) >> (2 + down)), column + ((dx + (2 << right)) >> (2 + right))
+                )
             else:
-                moved[row, column] = _at(before, row + ((dy + 2) >> (2 + down)), column + ((dx + 2) >> (2 + right)))
+                out[row, column] = _eighth(plane, row, column, dy << (1 - down), dx << (1 - right))
 
 
-BRIGHTNESS, COLOUR, ERRORS = range(3)
-"""Kinds of planes, each interpolated in its own way; errors are not interpolated."""
+def move_brightness(moved: Phases, vectors: NDArray[np.int8]) -> NDArray[np.int32]:
+    """Plane whose blocks come from where the vectors point."""
+    out = np.empty((moved.shape[1] - 2 * MARGIN, moved.shape[2] - 2 * MARGIN), np.int32)
+    _copy_brightness(moved, vectors, out)
+    return out
 
 
-def compensate(
-    plane: NDArray[np.int32], vectors: NDArray[np.int8], kind: int, largest: int, down: int = 0, right: int = 0
-) -> NDArray[np.int32]:
-    """Padded plane whose blocks come from where the vectors point in a padded plane.
+def move_colour(plane: NDArray[np.int32], vectors: NDArray[np.int8], down: int, right: int) -> NDArray[np.int32]:
+    """The same for a plane of colour, whose height and width may be halved."""
+    out = np.empty_like(plane)
+    _copy_others(plane, vectors, down, right, False, out)
+    return out
 
-    Parameters
-    ----------
-    plane : array of int32
-        Padded plane of an earlier frame.
-    vectors : array of int8, shape (block rows, block columns, 2)
-        Moves in quarters of samples of the first plane.
-    kind : {BRIGHTNESS, COLOUR, ERRORS}
-        How to interpolate.
-    largest : int
-        Largest value of the result, for BRIGHTNESS.
-    down, right : int
-        Halvings of the plane's height and width against the first plane.
-    """
-    height, width = inside(plane).shape
-    moved = new_plane(height, width)
-    _move(inside(plane), vectors, down, right, largest, kind, inside(moved))
-    _pad(moved)
-    return moved
+
+def move_errors(plane: NDArray[np.int32], vectors: NDArray[np.int8], down: int, right: int) -> NDArray[np.int32]:
+    """The same for errors, which are not interpolated."""
+    out = np.empty_like(plane)
+    _copy_others(plane, vectors, down, right, True, out)
+    return out
 
 
 def shrink(plane: NDArray[np.int32], height: int, width: int, down: int, right: int) -> NDArray[np.int32]:
@@ -211,15 +288,12 @@ def shrink(plane: NDArray[np.int32], height: int, width: int, down: int, right: 
         for dx in range(1 << right):
             total += plane[ABOVE + dy :, SIDE + dx :][: height << down : 1 << down, : width << right : 1 << right]
     inside(small)[:] = (total + ((1 << down + right) >> 1)) >> (down + right)
-    _pad(small)
-    return small
+    return padded(inside(small))
 
 
-def _pad(plane: NDArray[np.int32]) -> None:
-    """Fill the padding of a known plane with its nearest samples."""
-    height, width = inside(plane).shape
-    plane[:] = np.pad(
-        inside(plane),
-        ((ABOVE, plane.shape[0] - height - ABOVE), (SIDE, plane.shape[1] - width - SIDE)),
-        mode="edge",
-    )
+def padded(plane: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Plane with its padding, filled with the nearest samples."""
+    whole = new_plane(*plane.shape)
+    bottom, right = whole.shape[0] - plane.shape[0] - ABOVE, whole.shape[1] - plane.shape[1] - SIDE
+    whole[:] = np.pad(plane, ((ABOVE, bottom), (SIDE, right)), mode="edge")
+    return whole
