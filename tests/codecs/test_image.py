@@ -32,7 +32,7 @@ from foretell.exact.product import unpack
 from foretell.exact.threads import set_thread_count
 from foretell.shipped import find_weights
 
-WEIGHTS_DIGEST = "d8955387114fd9ef1cae14af4aa9e3f1edb5d284874120794439c85e131e1e97"
+WEIGHTS_DIGEST = "9eb009218c342bf4379a2793095946763c66f51512d6409e61e67a88c2535bd7"
 
 
 def codecs_of(archive):
@@ -254,17 +254,34 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import pictures
-from foretell.codecs.image import contexts, network, raster
+from foretell.codecs.image import contexts, least_squares, network, raster
 from foretell.exact.product import unpack
 from foretell.exact.threads import set_thread_count
 
 np.seterr(over="ignore")
 set_thread_count(1)
-# What only a compiler can read: hints, which do nothing, and the product, done here with 64-bit integers.
+# What only a compiler can read: hints, which do nothing; the product, done here with 64-bit integers; rows of eights.
 contexts.prefetch = lambda array, index: None
 def product(left, packed, out):
     out[:] = left.astype(np.int64) @ unpack(packed, out.shape[1]).T.astype(np.int64)
 network.product = product
+# Compiled code adds and multiplies int32 elements as int64.
+hash_pair = contexts.hash_pair
+contexts.hash_pair = lambda a, b: hash_pair(int(a), int(b))
+def rows(work):
+    def loop(out, at, *others):
+        *pairs, eights = others
+        scalars = [value for value in pairs if isinstance(value, np.float32)]
+        arrays = [value for value in pairs if not isinstance(value, np.float32)]
+        out = out.reshape(-1)
+        for j in range(8 * eights):
+            values = [a.reshape(-1)[start + j] for a, start in zip(arrays[::2], arrays[1::2])]
+            out[at + j] = work(out[at + j], *values, *scalars)
+    return loop
+least_squares.add_scaled = rows(lambda old, row, factor: old + factor * row)
+least_squares.subtract_scaled = rows(lambda old, row, factor: old - factor * row)
+least_squares.fade = rows(lambda old, row, keep: old * keep + row)
+least_squares.join_four = rows(lambda old, a, b, c, d: ((a + b) + c) + d)
 samples = np.ascontiguousarray(np.load(sys.argv[2]))
 payload = raster.encode_samples(samples)
 back, _ = raster.decode_samples(payload, 0, samples.shape)

@@ -238,7 +238,8 @@ def test_samples_of_video_files(tmp_path, form, colour, codec):
     assert colour in head.split(b" ")
     assert b"W38" in head.split(b" ")
     assert rest == b"".join(wanted)
-    assert "video" in codecs_of((tmp_path / "clip.y4m.fore").read_bytes())
+    if form == "yuv420p":
+        assert "video" in codecs_of((tmp_path / "clip.y4m.fore").read_bytes())
 
 
 def test_video_files_that_are_none(tmp_path):

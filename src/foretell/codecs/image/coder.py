@@ -231,7 +231,8 @@ def code_sample(
     alike = agreement(model, picture, y, x) * 4 + min(
         abs((c_first if model.fixed[REFERENCES] > 0 else np.int64(picture.own[y, x - 1])) - middle), 3
     )
-    rate = 60 + (1 << 22) // (model.seen_samples[0] + (1 << 14))
+    # Mixers that begin trained have less to learn in a hurry.
+    rate = 60 + ((1 << 21) if model.fixed[NETWORK] else (1 << 22)) // (model.seen_samples[0] + (1 << 14))
     low, high = 0, largest
     side, steps, phase, path = 0, 0, 0, 1
     first = min(max(middle, 1), largest)

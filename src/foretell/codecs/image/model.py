@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from foretell.codecs.image.least_squares import BLOCK, FEATURES, HORIZONS
 from foretell.codecs.image.planes import SIDE
 from foretell.codecs.image.tables import CLASSES
-from foretell.codecs.image.weights import COMPONENTS, Network, new_network
+from foretell.codecs.image.weights import COMPONENTS, Network, Start, new_network, trained_start
 from foretell.entropy.mixer import REFINE_STEPS
 
 PREDICTORS = 8
@@ -107,19 +107,25 @@ def memory_needed(samples: int, width: int) -> int:
     return fixed + (64 << line_bits) + (16 * HISTORIES << history_bits) + 4 * HORIZONS * blocks * FEATURES**2
 
 
+def plain_start() -> Start:
+    """Start without training: all distributions weigh the same, and contexts a little."""
+    rows = np.zeros((sum(SET_ROWS), INPUTS), np.int32)
+    rows[:, :SMOOTH] = 65536 // SMOOTH
+    rows[:, SMOOTH : SMOOTH + CONTEXTS] = 10000
+    finals = np.full((NODE_CLASSES, FINALS), 65536 // SETS, np.int32)
+    finals[:, SETS:] = 0
+    return Start(rows, finals, np.full(HISTORY_CELLS, np.uint32(1 << 31), np.uint32))
+
+
 def new_model(width: int, samples: int, references: int, largest: int, network: bool = True) -> PlaneModel:
     """Coder of planes of a width; ``samples`` is how many there will be in all, ``largest`` their largest value.
 
-    ``network`` says whether the trained network is asked.
+    ``network`` says whether the trained network is asked and the mixers begin trained.
     """
     line_bits, history_bits = table_bits(samples)
     blocks = -(-width // BLOCK)
     keys = 65536 if references == 2 else 256 if references else 1
-    weights = np.zeros((sum(SET_ROWS), INPUTS), np.int32)
-    weights[:, :SMOOTH] = 65536 // SMOOTH
-    weights[:, SMOOTH : SMOOTH + CONTEXTS] = 10000
-    final_weights = np.full((NODE_CLASSES, FINALS), 65536 // SETS, np.int32)
-    final_weights[:, SETS:] = 0
+    start = trained_start(references) if network else plain_start()
     lines = np.zeros((LINE << line_bits) + LINE, np.uint32)
     skip = (-lines.ctypes.data % 64) // 4
     return PlaneModel(
@@ -148,12 +154,12 @@ def new_model(width: int, samples: int, references: int, largest: int, network: 
         slots=np.zeros(CONTEXTS, np.int64),
         histories=np.zeros((HISTORIES, 1 << history_bits, HISTORY_VALUES), np.uint16),
         history_rows=np.zeros(HISTORIES, np.int64),
-        history_maps=np.full(HISTORY_CELLS, np.uint32(1 << 31), np.uint32),
+        history_maps=start.histories.copy(),
         history_cells=np.zeros(HISTORIES + 1, np.int64),
         seen=np.zeros((keys if largest < 256 else 1, 10), np.uint32),
         inputs=np.zeros(INPUTS, np.int32),
-        weights=weights.ravel(),
-        final_weights=final_weights.ravel(),
+        weights=start.rows.ravel().copy(),
+        final_weights=start.finals.ravel().copy(),
         finals=np.zeros(FINALS, np.int32),
         rows=np.zeros(SETS, np.int64),
         set_p=np.zeros(SETS, np.int64),

@@ -1,7 +1,7 @@
 """Rows of binary32 numbers, eight at a time, for loops that the compiler does not turn into vector code itself.
 
-Every element gets the same single IEEE operations as in a loop over elements, none of them fused. Arrays are contiguous,
-places are counted over all their dimensions, and ranges that are written do not overlap others.
+Every element gets the same single IEEE operations as in a loop over elements, none of them fused. Arrays are
+contiguous, places are counted over all their dimensions, and ranges that are written do not overlap others.
 """
 
 from __future__ import annotations

@@ -74,6 +74,29 @@ def _stored() -> dict[str, NDArray[Any]]:
     return dict(load_file(folder / "network.safetensors"))
 
 
+class Start(NamedTuple):
+    """What the mixers and the maps of histories had learnt at the end of training, where coding begins.
+
+    Shapes: ``rows`` (rows of all mixers, inputs) and ``finals`` (kinds, results) int32; ``histories`` (cells,) uint32.
+    """
+
+    rows: NDArray[np.int32]
+    finals: NDArray[np.int32]
+    histories: NDArray[np.uint32]
+
+
+ROW_SHIFT: Final = 3
+"""Weights of mixers are stored without so many of their last bits, as int16."""
+
+
+@cache
+def trained_start(references: int) -> Start:
+    """Where coding of planes with so many references (0 to 2) begins; not to be changed."""
+    stored = _stored()
+    rows = stored[f"{references}.rows"].astype(np.int32) << ROW_SHIFT
+    return Start(rows, stored[f"{references}.finals"], stored[f"{references}.histories"])
+
+
 @cache
 def _layers(references: int) -> tuple[NDArray[Any], ...]:
     stored = _stored()
