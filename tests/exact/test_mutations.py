@@ -70,8 +70,9 @@ def test_a_float_sum_in_the_softmax_depends_on_its_order() -> None:
     sums, ones = integers(3, -9000, 9000, (700,)).astype(np.int32), np.ones(700, np.float32)
     exact, loose = set(), set()
     for order in shuffles(700):
-        out, scratch, seen = np.empty((2, 700), np.int8), np.empty(700, np.float32), np.empty(0, np.bool_)
-        scale = attention_weights(sums[order], np.float32(1e-3), ones, ones, seen, scratch, out[0], out[1])
+        out, scratch, seen = np.empty((2, 704), np.int8), np.empty(704, np.float32), np.empty(0, np.bool_)
+        row, scales = np.pad(sums[order], (0, 4)), np.pad(ones, (0, 4))
+        scale = attention_weights(row, np.float32(1e-3), scales, scales, 0, 700, seen, scratch, out[0], out[1])
         exact.add((out[:, np.argsort(order)].tobytes(), float(scale)))
         scores = sums[order].astype(np.float32) * np.float32(1e-3)
         loose.add(float_softmax(scores)[np.argsort(order)].tobytes())

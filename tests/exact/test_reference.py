@@ -119,28 +119,31 @@ def test_rotation_of_both_sides_cancels() -> None:
 
 
 @few
-@given(seeds, st.integers(1, 200), st.integers(0, 20), st.booleans())
-def test_attention_weights(seed: int, slots: int, hidden: int, masked: bool) -> None:
-    sums = integers(seed, -(2**18), 2**18, (slots,)).astype(np.int32)
-    keys, values = np.abs(floats(seed + 1, (slots,), 8)), np.abs(floats(seed + 2, (slots,), 8))
+@given(seeds, st.integers(1, 200), st.integers(0, 70), st.integers(0, 40), st.booleans())
+def test_attention_weights(seed: int, slots: int, begin: int, hidden: int, masked: bool) -> None:
+    size = -(-(begin + slots) // 64) * 64
+    seen = slice(begin, begin + slots)
+    sums = integers(seed, -(2**18), 2**18, (size,)).astype(np.int32)
+    keys, values = np.abs(floats(seed + 1, (size,), 8)), np.abs(floats(seed + 2, (size,), 8))
     visible = integers(seed + 3, 0, 1, (min(hidden, slots) if masked else 0,)).astype(np.bool_)
     visible[-1:] = True
     scale = np.float32(floats(seed + 4, (1,))[0] * np.float32(0.01))
-    upper, lower = np.empty((2, slots), np.int8)
-    found = attention_weights(sums, scale, keys, values, visible, np.empty(slots, np.float32), upper, lower)
+    (upper, lower), scratch = np.empty((2, size), np.int8), np.empty(size, np.float32)
+    found = attention_weights(sums, scale, keys, values, begin, seen.stop, visible, scratch, upper, lower)
     out = 256 * upper.astype(np.int64) + lower
-    expected, expected_scale = reference.attention_weights(sums, scale, keys, values, visible)
-    assert np.array_equal(out, expected)
+    expected, expected_scale = reference.attention_weights(sums[seen], scale, keys[seen], values[seen], visible)
+    assert np.array_equal(out[seen], expected)
     assert np.float32(found) == expected_scale
-    assert not out[slots - visible.size :][~visible].any()
+    assert not out[seen][slots - visible.size :][~visible].any()
+    assert not out[:begin].any()
+    assert not out[seen.stop :].any()
     assert int(out.sum()) * 127 < 2**24
 
 
 def test_attention_weights_of_nothing() -> None:
-    nothing, one = np.zeros(3, np.float32), np.ones(3, np.float32)
-    out, scratch, all_seen = np.empty((2, 3), np.int8), np.empty(3, np.float32), np.empty(0, np.bool_)
-    sums, scale = np.zeros(3, np.int32), np.float32(1)
-    scale = attention_weights(sums, scale, one, nothing, all_seen, scratch, out[0], out[1])
+    nothing, one, sums = np.zeros(16, np.float32), np.ones(16, np.float32), np.zeros(16, np.int32)
+    out, scratch, all_seen = np.empty((2, 16), np.int8), np.empty(16, np.float32), np.empty(0, np.bool_)
+    scale = attention_weights(sums, np.float32(1), one, nothing, 0, 3, all_seen, scratch, out[0], out[1])
     assert scale == 0
     assert not out.any()
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.compilation import compiled
-from foretell.exact.arithmetic import exp2_negative, from_order_key, order_key, round_even, shift_right
 from foretell.exact.product import product_at
+from foretell.exact.vectors import LANES, powers, scores, steps, weights
 
 WEIGHT_TOTAL = np.float32(32512.0)
 """127 * 256, so that the upper byte of a weight is at most 127."""
@@ -23,9 +23,7 @@ SLOTS = 64
 """The cache has room for a multiple of so many slots, and attention reads it in such multiples."""
 _GRID = np.float32(65536.0)
 _GRID_UNIT = np.float32(2.0**-16)
-_EXP_SHIFT = np.int32(12)
 _HIDDEN = np.float32(-1e30)
-_LOWEST = np.int32(-(2**31) + 1)
 
 
 @compiled
@@ -46,11 +44,42 @@ def store_value(cache: NDArray[np.int8], slot: int, value: NDArray[np.int8]) -> 
 
 
 @compiled
+def _scores_seen(
+    sums: NDArray[np.int32],
+    query_scale: np.float32,
+    key_scales: NDArray[np.float32],
+    begin: int,
+    end: int,
+    visible: NDArray[np.bool_],
+    out: NDArray[np.float32],
+) -> np.float32:
+    """Scores of the slots, the hidden ones far below all others; return the largest."""
+    first = min(end, (begin + LANES - 1) // LANES * LANES)
+    last = max(first, (end - visible.size) // LANES * LANES)
+    top = _HIDDEN
+    if last > first:
+        offset = 4 * first
+        top = scores(  # type: ignore[call-arg, unused-ignore]
+            sums.ctypes.data + offset, key_scales.ctypes.data + offset, query_scale, out.ctypes.data + offset,
+            (last - first) // LANES,
+        )  # fmt: skip
+    for stretch in ((0, first), (last, sums.size)):
+        for j in range(stretch[0], stretch[1]):
+            out[j] = _HIDDEN
+            if begin <= j < end and (j < end - visible.size or visible[j - end + visible.size]):
+                out[j] = (np.float32(sums[j]) * key_scales[j]) * query_scale
+                top = max(top, out[j])
+    return top
+
+
+@compiled
 def attention_weights(
     sums: NDArray[np.int32],
     query_scale: np.float32,
     key_scales: NDArray[np.float32],
     value_scales: NDArray[np.float32],
+    begin: int,
+    end: int,
     visible: NDArray[np.bool_],
     scratch: NDArray[np.float32],
     upper: NDArray[np.int8],
@@ -58,45 +87,20 @@ def attention_weights(
 ) -> np.float32:
     """Softmax of one row of integer scores as weights ``256 upper + lower``; return the scale of the weighted sum.
 
-    The scale of each value is folded into its weight. ``visible`` is empty, or says for the last
-    ``visible.size`` slots whether they may be seen.
+    All arrays but ``visible`` have as many slots, a multiple of 16, of which those from ``begin`` to ``end`` - 1 are
+    seen; ``visible`` is empty, or says for the last ``visible.size`` of these whether they may be. The scale of each
+    value is folded into its weight.
     """
-    slots = sums.size
-    key = _LOWEST
-    for j in range(slots):
-        score = (np.float32(sums[j]) * key_scales[j]) * query_scale
-        scratch[j] = score
-    for j in range(visible.size):
-        if not visible[j]:
-            scratch[slots - visible.size + j] = _HIDDEN
-    for j in range(slots):
-        key = max(key, order_key(scratch[j]))
-    top = from_order_key(key)
-    total = np.int32(0)
-    key = np.int32(0)
-    for j in range(slots):
-        e: np.int32 = shift_right(exp2_negative(top - scratch[j]), _EXP_SHIFT)  # type: ignore[call-arg]
-        total = np.int32(total + e)
-        weight = np.float32(e) * value_scales[j]
-        scratch[j] = weight
-        key = max(key, order_key(weight))
-    largest = from_order_key(key)
+    top = _scores_seen(sums, query_scale, key_scales, begin, end, visible, scratch)
+    count, place = sums.size // LANES, scratch.ctypes.data
+    total, largest = powers(place, value_scales.ctypes.data, top, count)  # type: ignore[call-arg, unused-ignore]
     if largest <= np.float32(0.0):
-        upper[:] = 0
-        lower[:] = 0
+        upper[: sums.size] = 0
+        lower[: sums.size] = 0
         return np.float32(0.0)
-    inverse = _GRID / largest
-    weighted_total = np.int32(0)
-    for j in range(slots):
-        step = round_even(scratch[j] * inverse)
-        scratch[j] = step
-        weighted_total = np.int32(weighted_total + np.int32(step))
+    weighted_total = steps(place, _GRID / largest, count)  # type: ignore[call-arg, unused-ignore]
     ratio = WEIGHT_TOTAL / np.float32(weighted_total)
-    for j in range(slots):
-        whole = np.int32(round_even(scratch[j] * ratio))
-        carried: np.int32 = shift_right(np.int32(whole + np.int32(128)), np.int32(8))  # type: ignore[call-arg]
-        upper[j] = np.int8(carried)
-        lower[j] = np.int8(whole)
+    weights(place, ratio, upper.ctypes.data, lower.ctypes.data, count)  # type: ignore[call-arg, unused-ignore]
     return ((largest * _GRID_UNIT) * (np.float32(weighted_total) / WEIGHT_TOTAL)) / np.float32(total)
 
 
@@ -113,14 +117,15 @@ def attend(
     visible: NDArray[np.bool_],
     base: int,
     sums: NDArray[np.int32],
-    weights: NDArray[np.int8],
+    parts: NDArray[np.int8],
     scratch: NDArray[np.float32],
     out: NDArray[np.float32],
 ) -> None:
     """Attention of rows of one stream and key head; rows ``r * groups + g`` share slot ``slots[r]``.
 
     Row r sees the slots from ``first[r]`` to ``slots[r]``; with a tree mask (``visible`` not empty) those
-    from ``base`` on only where ``visible[r, slot - base]``. ``out`` is (rows * groups, width).
+    from ``base`` on only where ``visible[r, slot - base]``. ``out`` is (rows * groups, width); ``sums`` and ``parts``
+    (two rows for one) are room.
     """
     count, width = queries.shape
     rows = slots.size
@@ -141,23 +146,21 @@ def attend(
         begin, end = first[r] - start, slots[r] - start + 1
         mask = visible[r, : slots[r] - base + 1] if visible.shape[0] > 0 else no_mask
         for row in range(r * groups, (r + 1) * groups):
-            upper, lower = weights[row, :padded], weights[count + row, :padded]
-            for part in (upper, lower):
-                part[:begin] = 0
-                part[end:] = 0
             query_scales[row] = attention_weights(
-                sums[row, begin:end],
+                sums[row, :padded],
                 query_scales[row],
-                key_scales[first[r] : slots[r] + 1],
-                value_scales[first[r] : slots[r] + 1],
+                key_scales[start : start + padded],
+                value_scales[start : start + padded],
+                begin,
+                end,
                 mask,
                 scratch,
-                upper[begin:end],
-                lower[begin:end],
+                parts[row],
+                parts[count + row],
             )
     mixed = np.empty((2 * count, width), np.int32)
     product_at(
-        weights.ctypes.data, weights.shape[1], values.ctypes.data + start * 16, values.shape[1] * 64, padded,
+        parts.ctypes.data, parts.shape[1], values.ctypes.data + start * 16, values.shape[1] * 64, padded,
         width // 16, mixed.ctypes.data, width, 2 * count,
     )  # fmt: skip
     for row in range(count):

@@ -194,11 +194,11 @@ def _gates() -> list[NDArray[Any] | bytes]:
 
 
 def _attention() -> list[NDArray[Any] | bytes]:
-    sums = integers(7, -(2**18), 2**18, (300,)).astype(np.int32)
-    keys, values = np.abs(floats(8, (300,), 6)), np.abs(floats(9, (300,), 6))
+    sums = integers(7, -(2**18), 2**18, (320,)).astype(np.int32)
+    keys, values = np.abs(floats(8, (320,), 6)), np.abs(floats(9, (320,), 6))
     visible = integers(10, 0, 1, (20,)).astype(np.bool_)
-    out, scratch = np.empty((2, 300), np.int8), np.empty(300, np.float32)
-    scale = attention_weights(sums, np.float32(2e-4), keys, values, visible, scratch, out[0], out[1])
+    out, scratch = np.empty((2, 320), np.int8), np.empty(320, np.float32)
+    scale = attention_weights(sums, np.float32(2e-4), keys, values, 7, 300, visible, scratch, out[0], out[1])
     return [out, np.array([scale], np.float32)]
 
 

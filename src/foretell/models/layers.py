@@ -19,9 +19,9 @@ from foretell.exact.attention import SLOTS, attend, store_key, store_value
 from foretell.exact.product import product_at
 from foretell.exact.transform import REST_STEPS, hadamard, quantise, rms_norm
 
-ROWS = 24
+ROWS = 80
 """Rows that go through a layer's products together."""
-ATTENTION_ROWS = 12
+ATTENTION_ROWS = 10
 """Rows of one stream that attend together."""
 
 
