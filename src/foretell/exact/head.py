@@ -14,16 +14,50 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.compilation import compiled
-from foretell.exact.arithmetic import LOG2_E, exp2_negative, from_order_key, order_key
+from foretell.exact.arithmetic import LOG2_E, exp2_negative
 from foretell.exact.product import product_at
 from foretell.exact.transform import REST_STEPS
+from foretell.exact.vectors import LANES, frequencies, largest_logit, near_logits
 
 HEAD_ROWS = 24
 """Rows that go through the head together."""
 REFINED = np.float32(8.0)
 """Tokens whose logits (in units of log 2) are at most this far below the largest are refined."""
-_LOWEST = np.int32(-(2**31) + 1)
-_SCAN = 64
+_LOWEST = np.float32(-3e38)
+_SCAN = 256
+
+
+@compiled
+def largest(sums: NDArray[np.int32], scales: NDArray[np.float32], unit: np.float32, count: int) -> np.float32:
+    """Largest logit of the first ``count`` tokens."""
+    whole = count // LANES
+    top = _LOWEST
+    if whole:
+        top = largest_logit(sums.ctypes.data, scales.ctypes.data, unit, whole)  # type: ignore[call-arg, unused-ignore]
+    for n in range(whole * LANES, count):
+        top = max(top, (np.float32(sums[n]) * scales[n]) * unit)
+    return top
+
+
+@compiled
+def frequencies_below(
+    top: np.float32,
+    sums: NDArray[np.int32],
+    scale: np.float32,
+    scales: NDArray[np.float32],
+    unspelled: NDArray[np.int32],
+    out: NDArray[np.int32],
+) -> None:
+    """:func:`frequencies_of` where the largest logit is known."""
+    unit, whole = scale * LOG2_E, out.size // LANES
+    if whole:
+        frequencies(  # type: ignore[call-arg, unused-ignore]
+            sums.ctypes.data, scales.ctypes.data, unit, top, out.ctypes.data, whole
+        )
+    for n in range(whole * LANES, out.size):
+        out[n] = exp2_negative(top - (np.float32(sums[n]) * scales[n]) * unit) + 1
+    for index in unspelled:
+        out[index] = 1
 
 
 @compiled
@@ -35,15 +69,7 @@ def frequencies_of(
     out: NDArray[np.int32],
 ) -> None:
     """Frequencies of the first ``out.size`` tokens from the head's refined sums of one row."""
-    unit = scale * LOG2_E
-    key = _LOWEST
-    for n in range(out.size):
-        key = max(key, order_key((np.float32(sums[n]) * scales[n]) * unit))
-    top = from_order_key(key)
-    for n in range(out.size):
-        out[n] = exp2_negative(top - (np.float32(sums[n]) * scales[n]) * unit) + 1
-    for index in unspelled:
-        out[index] = 1
+    frequencies_below(largest(sums, scales, scale * LOG2_E, out.size), sums, scale, scales, unspelled, out)
 
 
 @compiled
@@ -77,18 +103,15 @@ def refine(
         What rounding left of the weights, in units of ``scales``.
     """
     unit = scale * LOG2_E
-    key = _LOWEST
     for n in range(sums.size):
         sums[n] = np.int32(sums[n] * REST_STEPS)
-        key = max(key, order_key((np.float32(sums[n]) * scales[n]) * unit))
-    least = from_order_key(key) - REFINED
+    least = largest(sums, scales, unit, sums.size) - REFINED
     for begin in range(0, sums.size, _SCAN):
         end = min(begin + _SCAN, sums.size)
-        found = np.int32(0)
-        for n in range(begin, end):
-            found += np.int32((np.float32(sums[n]) * scales[n]) * unit >= least)
-        if not found:
-            continue
+        place, factors = sums.ctypes.data + 4 * begin, scales.ctypes.data + 4 * begin
+        count = (end - begin) // LANES
+        if count and not near_logits(place, factors, unit, least, count):  # type: ignore[call-arg, unused-ignore]
+            begin += count * LANES
         for n in range(begin, end):
             if (np.float32(sums[n]) * scales[n]) * unit >= least:
                 more = np.int32(0)

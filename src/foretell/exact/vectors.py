@@ -1,4 +1,4 @@
-"""The long loops of attention over one row of scores, sixteen at a time.
+"""The longest loops of attention, gates and frequencies over a row, sixteen at a time.
 
 Each step is one IEEE-754 operation on every lane, as in :mod:`foretell.exact.arithmetic`; LLVM splits the vectors where
 the processor's are shorter, but does not find them in plain loops, whose widths it chooses with caution.
@@ -12,8 +12,8 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from foretell.exact.arithmetic import EXP2_BITS, EXP2_COEFFICIENTS, ROUND
-from foretell.exact.emit import I8, I32, I64, load, repeat, splat, store, vector
+from foretell.exact.arithmetic import EXP2_BITS, EXP2_COEFFICIENTS, GELU_CUBE, GELU_SCALE, LOG2_E, ROUND
+from foretell.exact.emit import I8, I32, I64, call, load, repeat, splat, store, vector
 
 LANES = 16
 EXP_SHIFT = 12
@@ -155,3 +155,114 @@ def weights(_context, values, ratio, upper, lower, count):  # type: ignore[no-un
         return context.get_dummy_value()
 
     return types.void(values, types.float32, upper, lower, types.intp), generate
+
+
+def _logit(builder: Any, sums: Any, scales: Any, index: Any, unit: Any) -> Any:
+    integers = load(builder, _at(builder, sums, index, 4), _INTEGERS)
+    factors = load(builder, _at(builder, scales, index, 4), _FLOATS)
+    return builder.fmul(builder.fmul(builder.sitofp(integers, _FLOATS), factors), unit)
+
+
+@intrinsic
+def largest_logit(_context, sums, scales, unit, count):  # type: ignore[no-untyped-def]
+    """Largest of ``(float(sums) * scales) * unit`` over ``count`` x 16 tokens (at least one)."""
+
+    def generate(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        sums, scales, unit, count = args
+        factor = splat(builder, unit, LANES)
+
+        def step(index: Any, largest: list[Any]) -> list[Any]:
+            return [_maximum(builder, _logit(builder, sums, scales, index, factor), largest[0])]
+
+        (largest,) = repeat(builder, count, [_floats(-3e38)], step)
+        return _halved(builder, largest, lambda a, b: _maximum(builder, a, b))
+
+    return types.float32(sums, scales, types.float32, types.intp), generate
+
+
+@intrinsic
+def near_logits(_context, sums, scales, unit, least, count):  # type: ignore[no-untyped-def]
+    """How many of ``count`` x 16 tokens have logits of at least ``least``."""
+
+    def generate(_context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        sums, scales, unit, least, count = args
+        factor, bound = splat(builder, unit, LANES), splat(builder, least, LANES)
+
+        def step(index: Any, state: list[Any]) -> list[Any]:
+            near = builder.fcmp_ordered(">=", _logit(builder, sums, scales, index, factor), bound)
+            return [builder.sub(state[0], builder.sext(near, _INTEGERS))]
+
+        (found,) = repeat(builder, count, [_integers(0)], step)
+        return _halved(builder, found, builder.add)
+
+    return types.int32(sums, scales, types.float32, types.float32, types.intp), generate
+
+
+@intrinsic
+def frequencies(_context, sums, scales, unit, top, out, count):  # type: ignore[no-untyped-def]
+    """Write ``exp2n(top - logit) + 1`` for ``count`` x 16 tokens."""
+
+    def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+        sums, scales, unit, top, out, count = args
+        factor, highest = splat(builder, unit, LANES), splat(builder, top, LANES)
+
+        def step(index: Any, _state: list[Any]) -> list[Any]:
+            distance = builder.fsub(highest, _logit(builder, sums, scales, index, factor))
+            power = builder.add(_exp2_negative(builder, distance), _integers(1))
+            store(builder, power, _at(builder, out, index, 4))
+            return []
+
+        repeat(builder, count, [], step)
+        return context.get_dummy_value()
+
+    return types.void(sums, scales, types.float32, types.float32, out, types.intp), generate
+
+
+def _sigmoid(builder: Any, z: Any) -> Any:
+    """1 / (1 + exp(-z)); :func:`foretell.exact.arithmetic.sigmoid` on vectors."""
+    size = call(builder, "llvm.fabs.v16f32", _FLOATS, [z])
+    power = _exp2_negative(builder, builder.fmul(size, _floats(LOG2_E)))
+    e = builder.fmul(builder.sitofp(power, _FLOATS), _floats(2.0**-EXP2_BITS))
+    above = builder.select(builder.fcmp_ordered(">=", z, _floats(0.0)), _floats(1.0), e)
+    return builder.fdiv(above, builder.fadd(e, _floats(1.0)))
+
+
+def _gelu(builder: Any, x: Any) -> Any:
+    cube = builder.fmul(builder.fmul(x, x), x)
+    inner = builder.fadd(x, builder.fmul(_floats(GELU_CUBE), cube))
+    return builder.fmul(x, _sigmoid(builder, builder.fmul(_floats(GELU_SCALE), inner)))
+
+
+def _silu(builder: Any, x: Any) -> Any:
+    return builder.fmul(x, _sigmoid(builder, x))
+
+
+def _make_gate(activation: Any) -> Any:
+    """Build ``activation(gate) * up`` of ``count`` x 16 columns from integer sums."""
+
+    @intrinsic
+    def gate(_context, gates, ups, scale, gate_scales, up_scales, out, count):  # type: ignore[no-untyped-def]
+        def generate(context, builder, _signature, args):  # type: ignore[no-untyped-def]
+            gates, ups, scale, gate_scales, up_scales, out, count = args
+            factor = splat(builder, scale, LANES)
+
+            def value(sums: Any, scales: Any, index: Any) -> Any:
+                integers = load(builder, _at(builder, sums, index, 4), _INTEGERS)
+                columns = load(builder, _at(builder, scales, index, 4), _FLOATS)
+                return builder.fmul(builder.fmul(builder.sitofp(integers, _FLOATS), factor), columns)
+
+            def step(index: Any, _state: list[Any]) -> list[Any]:
+                opened = activation(builder, value(gates, gate_scales, index))
+                product = builder.fmul(opened, value(ups, up_scales, index))
+                store(builder, product, _at(builder, out, index, 4))
+                return []
+
+            repeat(builder, count, [], step)
+            return context.get_dummy_value()
+
+        return types.void(gates, ups, types.float32, gate_scales, up_scales, out, types.intp), generate
+
+    return gate
+
+
+silu_gate, gelu_gate = _make_gate(_silu), _make_gate(_gelu)

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.compilation import compiled
-from foretell.exact.arithmetic import gelu, silu
 from foretell.exact.attention import SLOTS, attend, store_key, store_value
 from foretell.exact.product import product_at
 from foretell.exact.transform import REST_STEPS, hadamard, quantise, rms_norm
+from foretell.exact.vectors import LANES, gelu_gate, silu_gate
 
 ROWS = 80
 """Rows that go through a layer's products together."""
@@ -350,16 +350,11 @@ def gate_columns(
     out: NDArray[np.float32],
 ) -> None:
     """``activation(gate) * up`` of one row's columns, from integer sums, rotated (``out`` is whole blocks)."""
+    columns = (gate_scales.ctypes.data, up_scales.ctypes.data, out.ctypes.data, out.size // LANES)
     if shape.gelu:
-        for i in range(out.size):
-            gate = (np.float32(gates[i]) * scale) * gate_scales[i]
-            up = (np.float32(ups[i]) * scale) * up_scales[i]
-            out[i] = gelu(gate) * up
+        gelu_gate(gates.ctypes.data, ups.ctypes.data, scale, *columns)
     else:
-        for i in range(out.size):
-            gate = (np.float32(gates[i]) * scale) * gate_scales[i]
-            up = (np.float32(ups[i]) * scale) * up_scales[i]
-            out[i] = silu(gate) * up
+        silu_gate(gates.ctypes.data, ups.ctypes.data, scale, *columns)
     hadamard(out, shape.feed_block)
 
 
