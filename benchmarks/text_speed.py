@@ -34,7 +34,7 @@ RESULT = ROOT / "benchmarks" / "results" / "text_speed.json"
 def product_rate(codec: TextCodec) -> float:
     """Operations per second of the integer product at the model's largest shape, all threads."""
     packed = codec.model.weights.gate_up[0]
-    left = np.ones((48, packed.shape[1] * 2), np.int16)
+    left = np.ones((48, packed.shape[1] * 4), np.int8)
     outs = [np.empty((48, packed.shape[0] * 16), np.int32) for _ in range(thread_count())]
     calls = [(left, packed, out) for out in outs]
     run_all(product, calls)

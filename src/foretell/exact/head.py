@@ -19,7 +19,7 @@ from foretell.exact.product import product_at
 from foretell.exact.transform import REST_STEPS
 from foretell.exact.vectors import LANES, frequencies, largest_logit, near_logits
 
-HEAD_ROWS = 24
+HEAD_ROWS = 48
 """Rows that go through the head together."""
 REFINED = np.float32(8.0)
 """Tokens whose logits (in units of log 2) are at most this far below the largest are refined."""

@@ -17,15 +17,24 @@ from numpy.typing import NDArray
 
 from foretell.compilation import compiled
 from foretell.exact.dots import dot_product_at
-from foretell.exact.emit import BYTES, I8, I64, call, repeat
+from foretell.exact.emit import BYTES, I8, I32, I64, call, repeat
 
 DEPTH = 64
 """Inputs in one tile."""
 PANEL = 8
 """Blocks that all rows are multiplied by before the next; a few hundred kilobytes at most."""
+AHEAD = 4096
+"""Bytes by which weights are asked for before they are multiplied, where few rows leave time for nothing else."""
 _NOTHING = ir.VoidType()
 _SUM, _LEFT, _RIGHT = 0, 4, 6
 """First of the tile registers for sums, rows and weights: 2 rows of tiles by 2 columns, or 1 by up to 4."""
+
+
+def _fetch(builder: Any, address: Any) -> None:
+    """Ask for the 16 cache lines of a tile that will be needed soon."""
+    for line in range(16):
+        place = builder.inttoptr(builder.add(address, I64(64 * line)), BYTES)
+        call(builder, "llvm.prefetch.p0", _NOTHING, [place, I32(0), I32(3), I32(1)])
 
 
 def _emit(builder: Any, args: Any, rows: int, columns: int) -> None:
@@ -45,7 +54,10 @@ def _emit(builder: Any, args: Any, rows: int, columns: int) -> None:
             load(_LEFT + row, builder.add(left, offset), left_stride)
         for column in range(columns):
             right = _RIGHT + column % 2
-            load(right, builder.add(packed, builder.add(down, builder.mul(block_bytes, I64(column)))), I64(64))
+            tile = builder.add(packed, builder.add(down, builder.mul(block_bytes, I64(column))))
+            load(right, tile, I64(64))
+            if rows == 1:
+                _fetch(builder, builder.add(tile, I64(AHEAD)))
             for row in range(rows):
                 call(builder, "llvm.x86.tdpbssd", _NOTHING, [I8(_SUM + 2 * row + column), I8(_LEFT + row), I8(right)])
         return []
@@ -71,7 +83,7 @@ def _make(rows: int, columns: int) -> Any:
     return tile
 
 
-_tiles_22, _tiles_21, _tiles_14, _tiles_11 = _make(2, 2), _make(2, 1), _make(1, 4), _make(1, 1)
+_tiles_22, _tiles_21, _tiles_11 = _make(2, 2), _make(2, 1), _make(1, 1)
 
 
 @intrinsic
@@ -133,9 +145,6 @@ def _multiply_rows(
         elif rows > 16:
             _tiles_21(left, weights, target, steps, left_stride, block_bytes, out_bytes)
             block += 1
-        elif blocks - block >= 4:
-            _tiles_14(left, weights, target, steps, left_stride, block_bytes, out_bytes)
-            block += 4
         else:
             _tiles_11(left, weights, target, steps, left_stride, block_bytes, out_bytes)
             block += 1

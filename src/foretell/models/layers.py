@@ -19,7 +19,7 @@ from foretell.exact.product import product_at
 from foretell.exact.transform import REST_STEPS, hadamard, quantise, rms_norm
 from foretell.exact.vectors import LANES, gelu_gate, silu_gate
 
-ROWS = 80
+ROWS = 240
 """Rows that go through a layer's products together."""
 ATTENTION_ROWS = 10
 """Rows of one stream that attend together."""
