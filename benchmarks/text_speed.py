@@ -5,7 +5,8 @@
 GGUF is the model file of the default model (transformers reads it too, with the package ``accelerate``).
 Packs and unpacks the first N bytes of $FORETELL_DATA/text/dev/prose_blog_2025.md (default ../shared/data),
 then measures transformers' fp32 prefill of the same tokens in windows of the same context, and its
-token-by-token decoding with a cache. Writes benchmarks/results/text_speed.json.
+token-by-token decoding with a cache. Says what a pass of 1 to 64 tokens costs, and how fast each kernel of the product
+is, torch's ``_int_mm`` among them. Writes benchmarks/results/text_speed.json.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ import numpy as np
 
 from foretell.codecs.lanes import shape_of
 from foretell.codecs.text import TextCodec
+from foretell.exact.kernels import measure
 from foretell.exact.product import product
 from foretell.exact.threads import run_all, thread_count
 from foretell.models import registry
+from foretell.processor import kernel
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FORETELL_DATA", ROOT.parent / "shared" / "data"))
@@ -34,8 +37,8 @@ RESULT = ROOT / "benchmarks" / "results" / "text_speed.json"
 def product_rate(codec: TextCodec) -> float:
     """Operations per second of the integer product at the model's largest shape, all threads."""
     packed = codec.model.weights.gate_up[0]
-    left = np.ones((48, packed.shape[1] * 4), np.int8)
-    outs = [np.empty((48, packed.shape[0] * 16), np.int32) for _ in range(thread_count())]
+    left = np.ones((480, packed.shape[1] * 4), np.int8)
+    outs = [np.empty((480, packed.shape[0] * 16), np.int32) for _ in range(thread_count())]
     calls = [(left, packed, out) for out in outs]
     run_all(product, calls)
     begin = time.perf_counter()
@@ -46,11 +49,28 @@ def product_rate(codec: TextCodec) -> float:
 
 
 def operations_per_token(codec: TextCodec, context: float) -> float:
-    """Multiplications and additions of a token at a mean context."""
+    """Multiplications and additions of a token at a mean context; attention weights are multiplied as two bytes."""
     config, weights = codec.model.config, codec.model.weights
-    matrices = sum(getattr(weights, name).size for name in ("qkv", "output", "gate_up", "down"))
-    attention = config.layers * config.heads * config.head_width * 2 * context
+    matrices = sum(getattr(weights, name).size for name in ("qkv", "output", "gate_up", "down", "down_rest"))
+    attention = config.layers * config.heads * config.head_width * 3 * context
     return 2.0 * (matrices + codec.model.head.size + attention)
+
+
+def pass_milliseconds(codec: TextCodec, context: int = 1024) -> dict[str, float]:
+    """Median milliseconds of a pass, head included, by the number of tokens of one stream that it reads."""
+    model, costs = codec.model, {}
+    cache, zeros = model.new_cache(1, context + 64), np.zeros(256, np.int32)
+    tokens = np.arange(256, dtype=np.int32)
+    for begin in range(0, context, 256):
+        model.forward(tokens, zeros, np.arange(begin, begin + 256, dtype=np.int32), cache)
+    for count in (1, 2, 4, 8, 16, 32, 64):
+        slots, times = np.arange(context, context + count, dtype=np.int32), []
+        for _ in range(15):
+            begin_at = time.perf_counter()
+            model.head_sums(model.forward(tokens[:count], zeros[:count], slots, cache))
+            times.append(time.perf_counter() - begin_at)
+        costs[str(count)] = round(1000 * float(np.median(times)), 2)
+    return costs
 
 
 def measure_transformers(file: Path, ids: np.ndarray, context: int, prefill: int, steps: int) -> dict[str, float]:
@@ -111,6 +131,9 @@ def main() -> int:
     }
     context = shape.prefix + shape.length
     rate = product_rate(codec)
+    row["kernel"] = kernel()
+    row["kernels_gop_s"] = {name: round(speed, 1) for name, speed in measure().items()}
+    row["pass_ms_by_tokens"] = pass_milliseconds(codec)
     row["product_gop_s"] = round(rate / 1e9, 1)
     row["floor_tokens_s"] = round(rate / operations_per_token(codec, shape.prefix + shape.length / 2), 1)
     print(json.dumps(row), flush=True)

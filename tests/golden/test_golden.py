@@ -55,6 +55,7 @@ def test_packing_again_gives_the_same_bytes() -> None:
 # What another machine would have: other vector extensions, other kernels, another decoder.
 MACHINES = {
     "generic processor": ({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, "compiled"),
+    "pairs of integers": ({"FORETELL_KERNEL": "pairs"}, "compiled"),
     "one kernel, oracle": ({}, "reference"),
     "sse4.1, int8": ({"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"}, "torch-int8"),
     "avx2, int8": ({"ONEDNN_MAX_CPU_ISA": "AVX2"}, "torch-int8"),

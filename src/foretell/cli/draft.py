@@ -53,6 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Train, or measure."""
     options.limit_threads(args.threads)
+    from foretell.exact.threads import set_thread_count
+
+    set_thread_count(args.threads)
     return _train(args) if args.action == "train" else _evaluate(args)
 
 

@@ -14,6 +14,7 @@ what is left, cut the same way.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,17 @@ class Meter:
         before, self._done = self._done, self._done + tokens
         if self._progress:
             self._progress(self._size * self._done // self._tokens - self._size * before // self._tokens)
+
+
+class _Decoding(NamedTuple):
+    """A frame on its way back."""
+
+    tokens: NDArray[np.int32]
+    prefix: int
+    mixer: TokenMixer
+    decoder: NDArray[np.uint64]
+    data: NDArray[np.uint8]
+    meter: Meter
 
 
 class TextCodec:
@@ -211,35 +223,25 @@ class TextCodec:
         if count > size or size > MOST_FRAME_BYTES or not shape.fits(self.model.config.context):
             raise CorruptArchiveError("the head of a text frame is damaged", "fetch or make the file anew")
         data = np.frombuffer(payload, np.uint8)[position:]
-        decoder = new_decoder(data)
-        mixer = self._new_mixer(count, shape)
-        tokens = np.empty(count, np.int32)
+        tokens, mixer = np.empty(count, np.int32), self._new_mixer(count, shape)
         meter = Meter(self.progress, size, count)
+        state = _Decoding(tokens, shape.prefix, mixer, new_decoder(data), data, meter)
         for section in sections_of(count, shape):
             alone = len(section) == 1 and isinstance(self.model, Decoder)
             decode = self._decode_lane if alone else self._decode_lanes
-            decode(tokens, section, shape.prefix, mixer, decoder, data, meter)
+            decode(section, state)
         frame = self.model.vocabulary.spell(tokens)
         if len(frame) != size:
             raise CorruptArchiveError("a text frame has the wrong size", "fetch or make the file anew")
         return frame
 
-    def _decode_lanes(
-        self,
-        tokens: NDArray[np.int32],
-        section: list[tuple[int, int]],
-        prefix: int,
-        mixer: TokenMixer,
-        decoder: NDArray[np.uint64],
-        data: NDArray[np.uint8],
-        meter: Meter,
-    ) -> None:
+    def _decode_lanes(self, section: list[tuple[int, int]], frame: _Decoding) -> None:
         """Decode the lanes of a section side by side, one token of each in a step."""
         model, first = self.model, section[0][0]
         starts = np.array([begin for begin, _ in section], np.int64)
         lengths = np.array([end - begin for begin, end in section], np.int64)
-        cache = model.new_cache(len(section), prefix + int(lengths[0]))
-        read, opening = self._prime(tokens, first, prefix, cache)
+        cache = model.new_cache(len(section), frame.prefix + int(lengths[0]))
+        read, opening = self._prime(frame.tokens, first, frame.prefix, cache)
         totals = np.empty((len(section), frequency_blocks(model.tokens)), np.int64)
         current = np.full(len(section), opening, np.int32)
         for step in range(int(lengths[0])):
@@ -248,29 +250,20 @@ class TextCodec:
             states = model.forward(current[active], active, slots, cache)
             frequencies = model.frequencies(states).view(np.uint32)
             run_all(index_rows, [(frequencies[a:b], totals[a:b]) for a, b in cut(active.size, thread_count())])
-            decode_step(mixer, active, frequencies, totals, decoder, data, current)
-            tokens[starts[active] + step] = current[active]
-            meter.add(active.size)
+            decode_step(frame.mixer, active, frequencies, totals, frame.decoder, frame.data, current)
+            frame.tokens[starts[active] + step] = current[active]
+            frame.meter.add(active.size)
 
-    def _decode_lane(
-        self,
-        tokens: NDArray[np.int32],
-        section: list[tuple[int, int]],
-        prefix: int,
-        mixer: TokenMixer,
-        decoder: NDArray[np.uint64],
-        data: NDArray[np.uint8],
-        meter: Meter,
-    ) -> None:
+    def _decode_lane(self, section: list[tuple[int, int]], frame: _Decoding) -> None:
         """Decode a section of one lane, several tokens in a pass where drafts are right."""
         begin, end = section[0]
-        read = tokens[begin - prefix : begin] if begin else tokens[:0]
+        read = frame.tokens[begin - frame.prefix : begin] if begin else frame.tokens[:0]
         drafter = new_drafter(self.draft if end - begin >= LEAST_DRAFTED else "none", self.model)
         speculation = new_speculation(self.model, drafter, 1 + read.size + end - begin)
         speculation.read(0, np.concatenate([np.array([self.model.start], np.int32), read]))
-        choose = LaneDecoder(self.model, mixer, decoder, data, end - begin)
+        choose = LaneDecoder(self.model, frame.mixer, frame.decoder, frame.data, end - begin)
         while choose.left:
             first = end - choose.left
             (found,) = speculation.round([0], choose, LARGEST_TREE)
-            tokens[first : first + len(found)] = found
-            meter.add(len(found))
+            frame.tokens[first : first + len(found)] = found
+            frame.meter.add(len(found))

@@ -38,7 +38,7 @@ GOLDEN: dict[str, str] = {
     "rotation": "c3f21ec0e1ce9aa11ce52c6a5546e19fa127bbdbe4333eb7e55577f97b4c2e46",
     "positions": "8a5350c037be332c696100418fa953212ce92800a7bcb78721455ef2751bf14f",
     "gates": "bdd4abd9faf9eb1b81a9850d8548fbaee8efc5c3298f09eed5a19587011421c1",
-    "attention weights": "a4a3db4642dd30c2ceb36df081a9dddbe8f33c2f90d97ccc9578f929b7b4b1ea",
+    "attention weights": "73b545d04bd5e099cb971277789fc4a2165175acb1f225593a115b2b940e0c9b",
     "frequencies": "8b18cb1270d28a69cf8ef215a631c0496f0b257d403c40d1d2eb3c8d6d18dd52",
     "forward pass": "75a13aa700cce03268a6801bc506c03514614c01ab1a1c199dd662e6e02a2d4e",
     "text frame": "35f49421659113ad859d75742576f1253bf4dcf7fa631f56487619310f830596",
