@@ -93,7 +93,10 @@ def attention_weights(
     """
     top = _scores_seen(sums, query_scale, key_scales, begin, end, visible, scratch)
     count, place = sums.size // LANES, scratch.ctypes.data
-    total, largest = powers(place, value_scales.ctypes.data, top, count)  # type: ignore[call-arg, unused-ignore]
+    found: tuple[np.int32, np.float32] = powers(  # type: ignore[call-arg, unused-ignore]
+        place, value_scales.ctypes.data, top, count
+    )
+    total, largest = found
     if largest <= np.float32(0.0):
         upper[: sums.size] = 0
         lower[: sums.size] = 0

@@ -111,7 +111,7 @@ def powers(_context, values, value_scales, top, count):  # type: ignore[no-untyp
         most = _halved(builder, largest, lambda a, b: _maximum(builder, a, b))
         return context.make_tuple(builder, signature.return_type, [total, most])
 
-    result = types.Tuple((types.int32, types.float32))
+    result: Any = types.Tuple((types.int32, types.float32))  # type: ignore[no-untyped-call]
     return result(values, value_scales, types.float32, types.intp), generate
 
 
