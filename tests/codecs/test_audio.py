@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from foretell.codecs.audio.codec import AudioCodec, parse_head
 from foretell.codecs.audio.head import wav_head
 from foretell.codecs.audio.pcm import PcmFormat, bytes_of, float_bits, integers_of, parse_format
-from foretell.codecs.audio.presets import PRESETS, preset_of_level
+from foretell.codecs.audio.presets import preset_of_level
 from foretell.codecs.audio.values import find_values, pack_set, unpack_set
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -278,11 +278,6 @@ def test_uncompiled_code_writes_the_same_bytes(level: int) -> None:
 @pytest.mark.parametrize("level", [1, 6, 9])
 def test_a_generic_processor_writes_the_same_bytes(level: int) -> None:
     assert elsewhere({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, level, 3000) == here(level, 3000)
-
-
-def test_presets_are_those_of_the_format() -> None:
-    assert sorted(PRESETS) == [1, 2, 3]
-    assert all(filters.own % 8 == 0 for preset in PRESETS.values() for filters in preset.filters)
 
 
 @pytest.mark.parametrize("text", ["", "s16", "s16le,2,48000", "u8,1", "f32be,32"])

@@ -63,11 +63,12 @@ def _describe(source: str) -> dict[str, Any]:
     with open_seekable(source) as file:
         index = read_index(file)
         pictures = _describe_pictures(file, index)
-        sounds = _describe_sounds(file, index)
+        sounds, seconds = _describe_sounds(file, index)
     archives = [_describe_member(index, number, member) for number, member in enumerate(index.members)]
-    for archive in archives:
+    for number, archive in enumerate(archives):
         archive["pictures"] = [pictures[frame["frame"]] for frame in archive["frames"] if frame["frame"] in pictures]
         archive["sound"] = [sounds[frame["frame"]] for frame in archive["frames"] if frame["frame"] in sounds]
+        archive["sound_seconds"] = seconds[number]
     return {"input": source, "raw_bytes": index.raw_size, "archives": archives}
 
 
@@ -117,11 +118,16 @@ def _describe_pictures(file: BinaryIO, index: Index) -> dict[int, dict[str, Any]
     return found
 
 
-def _describe_sounds(file: BinaryIO, index: Index) -> dict[int, dict[str, Any]]:
-    """Layout, length and bits per sample of the frames that are sound, by number."""
-    from foretell.archive.sounds import sound_frames
+def _describe_sounds(file: BinaryIO, index: Index) -> tuple[dict[int, dict[str, Any]], list[float]]:
+    """Layout, length and bits per sample of the frames that are sound, by number; and seconds of each archive."""
+    from foretell.archive.sounds import sound_frames, sound_seconds
 
-    return {
+    frames = sound_frames(file, index.entries)
+    seconds, start = [], 0
+    for number, member in enumerate(index.members):
+        seconds.append(sound_seconds([f for f in frames if f.entry.member == number], start, member.raw_size))
+        start += member.raw_size
+    described = {
         frame.entry.number: {
             "frame": frame.entry.number,
             "format": frame.layout.form.name,
@@ -130,8 +136,9 @@ def _describe_sounds(file: BinaryIO, index: Index) -> dict[int, dict[str, Any]]:
             "seconds": frame.samples / frame.layout.form.rate,
             "bits_per_sample": 8 * frame.entry.head.coded / max(frame.samples * frame.layout.form.channels, 1),
         }
-        for frame in sound_frames(file, index.entries)
+        for frame in frames
     }
+    return described, seconds
 
 
 def _draw(source: str, target: str, *, force: bool, memory_limit: int) -> dict[str, Any]:
@@ -171,7 +178,7 @@ def _lines(values: dict[str, Any], most_frames: int | None) -> list[str]:
         if archive["model"]:
             lines.append(f"  model    {_model_line(archive['model'])}")
         lines += _picture_lines(archive["pictures"])
-        lines += _sound_lines(archive["sound"])
+        lines += _sound_lines(archive["sound"], archive["sound_seconds"])
         lines += _codec_lines(archive) + _frame_lines(archive["frames"], most_frames)
     if "map" in values:
         drawn = values["map"]
@@ -198,13 +205,13 @@ def _picture_lines(pictures: list[dict[str, Any]]) -> list[str]:
     return [f"  picture  {first['width']} x {height}, {form}"]
 
 
-def _sound_lines(sounds: list[dict[str, Any]]) -> list[str]:
+def _sound_lines(sounds: list[dict[str, Any]], seconds: float) -> list[str]:
     """Layout and length of all frames together, and bits per sample as they go."""
     if not sounds:
         return []
     from foretell.codecs.audio.describe import clock
 
-    first, seconds = sounds[0], sum(sound["seconds"] for sound in sounds)
+    first = sounds[0]
     bits = sum(sound["bits_per_sample"] * sound["seconds"] for sound in sounds) / max(seconds, 1e-9)
     line = f"  sound    {clock(seconds)}, {first['format']}, {first['channels']} channels, {first['rate']} Hz, "
     lines = [line + f"{bits:.2f} bits per sample"]

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--samples",
         dest="pixels",
         action="store_true",
-        help="keep the samples of a picture or video rather than the file; what unpacks is a PNG or Y4M file",
+        help="keep the samples of a picture, video or FLAC file rather than the file; what unpacks is PNG, Y4M or WAV",
     )
     options.add_threads(parser)
     options.add_talk(parser)
@@ -44,11 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _samples_name(name: str) -> str:
     """Name of the file of samples that a file is turned into."""
     stem, ending = os.path.splitext(name)
-    return stem + (".y4m" if ending.lower() in _VIDEO_ENDINGS else ".png") if name else name
+    ending = ending.lower()
+    return stem + (".y4m" if ending in _VIDEO_ENDINGS else ".wav" if ending == ".flac" else ".png") if name else name
 
 
 def _samples_of(fin: BinaryIO) -> tuple[BinaryIO, int | None]:
-    """Samples of a picture or video as a file that can be read, and its size where known."""
+    """Samples of a picture, video or FLAC file as a file that can be read, and its size where known."""
+    from foretell.codecs.audio import convert
     from foretell.codecs.image.convert import to_png
     from foretell.codecs.video.convert import Stream, is_video, to_y4m
 
@@ -58,8 +60,9 @@ def _samples_of(fin: BinaryIO) -> tuple[BinaryIO, int | None]:
     fin.seek(0)
     if is_video(head):
         return cast(BinaryIO, Stream(to_y4m(fin))), None
-    picture = to_png(fin.read())
-    return io.BytesIO(picture), len(picture)
+    data = fin.read()
+    samples = convert.to_wav(data) if head.startswith(convert.SIGNATURE) else to_png(data)
+    return io.BytesIO(samples), len(samples)
 
 
 def run(args: argparse.Namespace) -> int:

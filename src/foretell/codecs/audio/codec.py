@@ -15,6 +15,7 @@ from foretell.codecs.audio.coding import Coder, new_coder
 from foretell.codecs.audio.head import MOST_AROUND, MOST_NUMBER, Layout, Reader, pack_layout, parse_layout
 from foretell.codecs.audio.kernel import ROOM, run
 from foretell.codecs.audio.mixture import Mixture, new_mixture
+from foretell.codecs.audio.network import FEATURES, Memory, Network, load_network, new_memory, no_network
 from foretell.codecs.audio.pcm import (
     PcmFormat,
     bytes_of,
@@ -24,10 +25,10 @@ from foretell.codecs.audio.pcm import (
     integers_of_floats,
 )
 from foretell.codecs.audio.prediction import Predictors, new_predictors
-from foretell.codecs.audio.presets import PRESETS, Plan, plan_of, preset_of_level
+from foretell.codecs.audio.presets import Plan, plan_of, preset_of, preset_of_level
 from foretell.codecs.audio.values import MOST_SPAN, MOST_VALUES, Values, find_values, pack_set, unpack_set
 from foretell.compilation import announce
-from foretell.entropy.binary import POSITION, finish, new_decoder, new_encoder
+from foretell.entropy.binary import HIGH, LOW, POSITION, finish, new_decoder, new_encoder
 from foretell.varint import encode_varint
 
 CHUNK: Final = 1 << 15
@@ -45,6 +46,11 @@ class AudioCodec:
         1 to 9; presets are those of :func:`~foretell.codecs.audio.presets.preset_of_level`.
     progress : callable, optional
         Called with numbers of bytes that have just been done.
+
+    Attributes
+    ----------
+    watch : callable or None
+        Called while decoding, for every twentieth of a second, with its samples (of each channel) and bits of code.
     """
 
     name = "audio"
@@ -52,6 +58,7 @@ class AudioCodec:
     def __init__(self, level: int = 6, progress: Progress | None = None) -> None:
         self.preset = preset_of_level(level)
         self.progress = progress
+        self.watch: Callable[[int, int], None] | None = None
 
     def encode(self, data: bytes) -> bytes:
         """Payload of bytes of which nothing is known: samples of one byte."""
@@ -117,9 +124,13 @@ class AudioCodec:
         code = np.frombuffer(bytearray(payload[position:]), np.uint8)
         model = _new_model(layout, values)
         state = new_decoder(code)
-        done = 0
-        for end in _ends(samples):
+        done = bits = 0
+        for end in _ends(samples, max(layout.form.rate // 20, 1) if self.watch else 0):
             run(True, samples, code, state, done, end, *model)
+            if self.watch:
+                read = _bits_read(state)
+                self.watch(end - done, read - bits)
+                bits = read
             done = end
             self._tell(end, samples, layout)
         samples = values.restored(samples)
@@ -133,17 +144,25 @@ class AudioCodec:
         return 8 * size + channels * (12 << 20)
 
 
-def _ends(samples: NDArray[np.int32]) -> list[int]:
-    step = CHUNK // samples.shape[1]
+def _ends(samples: NDArray[np.int32], step: int = 0) -> list[int]:
+    step = step or CHUNK // samples.shape[1]
     return [*range(step, samples.shape[0], step), samples.shape[0]]
 
 
-Model = tuple[NDArray[np.int32], int, int, Plan, Predictors, Mixture, Coder]
+def _bits_read(state: NDArray[np.uint64]) -> int:
+    """Bits of code that a decoder's interval has taken in, rounded."""
+    width = int(state[HIGH]) - int(state[LOW]) + 1
+    return 8 * int(state[POSITION]) - width.bit_length()
+
+
+Model = tuple[NDArray[np.int32], int, int, Plan, Predictors, Mixture, Coder, Network, Memory, NDArray[np.float32]]
 
 
 def _new_model(layout: Layout, values: Values) -> Model:
     channels = layout.form.channels
-    plan = plan_of(PRESETS[layout.preset], channels)
+    preset = preset_of(layout.preset, channels)
+    plan = plan_of(preset)
+    network = load_network() if preset.network else no_network()
     spread = values.high - values.low + 1
     low, high = (0, values.table.size - 1) if values.table.size else (values.low, values.high)
     return (
@@ -154,7 +173,30 @@ def _new_model(layout: Layout, values: Values) -> Model:
         new_predictors(plan, channels),
         new_mixture(plan, channels, spread),
         new_coder(plan, channels),
+        network,
+        new_memory(network, channels),
+        np.zeros((0, 0, 0), np.float32),
     )
+
+
+def trace_samples(samples: NDArray[np.int32], level: int = 6) -> NDArray[np.float32]:
+    """What a network for a level is trained on: see :func:`~foretell.codecs.audio.kernel.run`.
+
+    Parameters
+    ----------
+    samples : array of int32, shape (time, channels)
+
+    Returns
+    -------
+    array of float32, shape (time, channels, 30)
+    """
+    values = Values(0, 1, int(samples.min()), int(samples.max()), np.zeros(0, np.int32))
+    layout = Layout(preset_of_level(level), PcmFormat(samples.shape[1], 4, 1), 0, b"", b"", has_table=False)
+    *model, _ = _new_model(layout, values)
+    trace = np.zeros((*samples.shape, FEATURES + 2), np.float32)
+    code = np.zeros(samples.size * 8 + ROOM * samples.shape[1], np.uint8)
+    run(False, samples.copy(), code, new_encoder(), 0, samples.shape[0], *model, trace)
+    return trace
 
 
 def pack_head(layout: Layout, values: Values) -> bytes:

@@ -2,7 +2,8 @@
 
 The first four decisions halve the mass of a reference distribution (the last centre at a middle scale), further ones
 step outward in its tails or halve what is left. For each decision every centre of the mixture gives a
-probability, and so do counters under a few contexts; gated mixers weigh them and a refinement corrects the outcome.
+probability, and so do the network and counters under a few contexts; gated mixers weigh them and a refinement corrects
+the outcome.
 """
 
 from __future__ import annotations
@@ -12,10 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.audio.mixture import FLOOR, LEAST_SCALE, SCALE, Mixture, begin, cut, keep
+from foretell.codecs.audio.features import set_features
+from foretell.codecs.audio.mixture import FLOOR, LEAST_SCALE, SCALE, Mixture, begin, cut, keep, set_parts, sum_centres
+from foretell.codecs.audio.network import PARTS, Memory, Network, evaluate
 from foretell.codecs.audio.prediction import STACKS
 from foretell.codecs.audio.presets import Plan
-from foretell.compilation import compiled
+from foretell.codecs.audio.uncounted import compiled, inlined_late
+from foretell.compilation import inlined
 from foretell.entropy.binary import decode_bit, encode_bit
 from foretell.entropy.counters import map_update
 from foretell.entropy.logistic import STRETCH, squash
@@ -75,14 +79,18 @@ class Coder(NamedTuple):
     at: NDArray[np.int64]
     residual: NDArray[np.float64]
     scale: NDArray[np.float64]
+    latest: NDArray[np.float64]
 
 
 def new_coder(plan: Plan, channels: int) -> Coder:
     """Coder that has seen nothing."""
     centres = plan.own.size + plan.taps.size + STACKS
-    inputs = (2 + centres + COUNTERS + 7) // 8 * 8
+    network = 1 if plan.network.size else 0
+    inputs = (2 + centres + COUNTERS + network + 7) // 8 * 8
     weights = np.zeros((channels, _ROWS, inputs), np.int32)
-    weights[:, :, 0] = 52000
+    weights[:, :, 0] = 26000 if network else 52000
+    if network:
+        weights[:, :, 2 + centres + COUNTERS] = 26000
     finals = np.zeros((channels, NODES, 4), np.int32)
     finals[:, :, :SETS] = 65536 // SETS
     return Coder(
@@ -98,10 +106,11 @@ def new_coder(plan: Plan, channels: int) -> Coder:
         np.zeros(4, np.int64),
         np.zeros((channels, 4)),
         np.ones(channels),
+        np.zeros((channels, 4)),
     )
 
 
-@compiled
+@inlined_late
 def _level(z: float) -> int:
     """Class of a normalised residual, 0 to 8."""
     a = abs(z)
@@ -111,7 +120,7 @@ def _level(z: float) -> int:
     return 4 + step if z > 0.0 else 4 - step
 
 
-@compiled
+@inlined_late
 def _octave(scale: float) -> int:
     """Class of a scale, four to an octave."""
     n = np.int64(scale * 64.0)
@@ -121,17 +130,17 @@ def _octave(scale: float) -> int:
     return min(4 * bits + (n >> bits), SCALES - 1)
 
 
-@compiled
+@inlined_late
 def _set_contexts(
-    coder: Coder, mixture: Mixture, channel: int, partner: int, ahead: int, centres: NDArray[np.float64], scales: int
+    coder: Coder, mixture: Mixture, channel: int, partner: int, ahead: int, centres: NDArray[np.float64]
 ) -> None:
     """Contexts of the counters for this sample."""
     last = centres.size - 1
     deviation = mixture.deviation[channel]
-    middle = deviation[last * scales + min(REFERENCE_SCALE, scales - 1)]
+    middle = deviation[REFERENCE_SCALE * (last + 1) + last]
     scale = SCALE * middle + LEAST_SCALE
     coder.scale[channel] = scale
-    ratio = deviation[last * scales] / (middle + 0.01)
+    ratio = deviation[last] / (middle + 0.01)
     volatility = 0
     for bound in (0.4, 0.6, 0.8, 1.0, 1.3, 1.7, 2.4):
         volatility += 1 if ratio > bound else 0
@@ -153,23 +162,32 @@ def _set_contexts(
     coder.rows[2] = _SET_STARTS[2] + volatility * NODES
 
 
-@compiled
+@inlined
+def _stretched(above: float, below: float) -> int:
+    """Logistic value of a mass against another."""
+    return STRETCH[np.uintp(np.int64(65535.0 * ((above + FLOOR) / ((above + below) + 2.0 * FLOOR))))]
+
+
+@inlined_late
 def _probability(coder: Coder, mixture: Mixture, channel: int, centres: int, scales: int, node: int, depth: int) -> int:
     """Probability, of 65536, that the sample lies above the cut."""
-    weight = mixture.weight[channel]
     inputs = coder.inputs
+    sum_centres(mixture, channel, scales)
     above = below = 0.0
     for m in range(centres):
-        a = b = 0.0
-        for k in range(scales):
-            c = m * scales + k
-            w = weight[c]
-            a = a + w * (mixture.below_high[c] - mixture.below_middle[c])
-            b = b + w * (mixture.below_middle[c] - mixture.below_low[c])
+        a, b = mixture.above[m], mixture.below[m]
         above = above + a
         below = below + b
-        inputs[2 + m] = STRETCH[np.int64(65535.0 * ((a + FLOOR) / ((a + b) + 2.0 * FLOOR)))]
-    inputs[0] = STRETCH[np.int64(65535.0 * ((above + FLOOR) / ((above + below) + 2.0 * FLOOR)))]
+        inputs[2 + m] = _stretched(a, b)
+    parts = mixture.parts
+    if parts.size:
+        a = b = 0.0
+        for k in range(PARTS):
+            c = mixture.centre.size - PARTS + k
+            a = a + parts[k] * (mixture.below_high[c] - mixture.below_middle[c])
+            b = b + parts[k] * (mixture.below_middle[c] - mixture.below_low[c])
+        inputs[2 + centres + COUNTERS] = _stretched(a, b)
+    inputs[0] = _stretched(above, below)
     inputs[1] = 256
     for i in range(COUNTERS):
         entry = coder.contexts[i] * NODES + node
@@ -188,7 +206,7 @@ def _probability(coder: Coder, mixture: Mixture, channel: int, centres: int, sca
     return coder.at[3]
 
 
-@compiled
+@inlined_late
 def _learn_bit(coder: Coder, channel: int, node: int, depth: int, bit: int, rate: int) -> None:
     inputs = coder.inputs
     weights = coder.weights[channel]
@@ -203,7 +221,7 @@ def _learn_bit(coder: Coder, channel: int, node: int, depth: int, bit: int, rate
         coder.counters[channel, i, entry] = map_update(np.int64(coder.counters[channel, i, entry]), bit, COUNTER_LIMIT)
 
 
-@compiled
+@inlined_late
 def _place(table: NDArray[np.int32], boundary: float, low: int, high: int) -> int:
     """First value, or number in the table, above a boundary; from ``low`` to ``high + 1``."""
     if table.size == 0:
@@ -218,7 +236,7 @@ def _place(table: NDArray[np.int32], boundary: float, low: int, high: int) -> in
     return first
 
 
-@compiled
+@inlined_late
 def _next_cut(
     node: int, depth: int, outward: int, reference: float, scale: float, table: NDArray[np.int32], low: int, high: int
 ) -> tuple[int, int]:
@@ -236,7 +254,7 @@ def _next_cut(
     return (low + high + 1) >> 1, FIRST_HALVING + min(depth - 4, 7)
 
 
-@compiled
+@inlined_late
 def _edge(table: NDArray[np.int32], low: int, middle: int, high: int) -> tuple[int, float, int]:
     """Least value of the upper part, the boundary below it, and the distance of the interval's ends."""
     if table.size == 0:
@@ -246,7 +264,7 @@ def _edge(table: NDArray[np.int32], low: int, middle: int, high: int) -> tuple[i
     return least, edge, np.int64(table[high]) - np.int64(table[low])
 
 
-@compiled
+@inlined_late
 def _code_bit(
     decoding: bool, state: NDArray[np.uint64], code: NDArray[np.uint8], p: int, sample: int, least: int
 ) -> int:
@@ -262,11 +280,13 @@ def code_sample(
     decoding: bool,
     coder: Coder,
     mixture: Mixture,
+    network: Network,
+    memory: Memory,
+    plan: Plan,
     channel: int,
     partner: int,
     ahead: int,
     centres: NDArray[np.float64],
-    scales: int,
     table: NDArray[np.int32],
     low: int,
     high: int,
@@ -276,10 +296,26 @@ def code_sample(
     code: NDArray[np.uint8],
 ) -> int:
     """Code or decode one sample, a value from ``low`` to ``high`` or, with a table, the value of such a number."""
+    scales = plan.scale_rates.size
     begin(mixture, channel, centres, scales)
-    _set_contexts(coder, mixture, channel, partner, ahead, centres, scales)
+    _set_contexts(coder, mixture, channel, partner, ahead, centres)
     rate = 30 + 60000 // (t + 256)
     reference, scale = centres[centres.size - 1], coder.scale[channel]
+    latest = coder.latest[channel]
+    if plan.network.size:
+        set_features(
+            memory.features,
+            plan,
+            centres,
+            mixture.deviation[channel],
+            mixture.weight[channel],
+            scale,
+            latest,
+            coder.residual[partner, 0],
+            ahead,
+        )
+        evaluate(network, memory, t, channel)
+        set_parts(mixture, memory.outputs, reference, scale)
     node, depth, outward = 1, 0, 0
     while low < high:
         middle, number = _next_cut(node, depth, outward, reference, scale, table, low, high)
@@ -311,4 +347,6 @@ def code_sample(
     residual = coder.residual[channel]
     residual[1] = residual[0]
     residual[0] = (np.float64(value) - reference) / scale
+    latest[1], latest[0], latest[2] = latest[0], np.float64(value), reference
+    latest[3] = latest[3] + (abs(latest[0]) - latest[3]) * max(0.01, 1.0 / (t + 2.0))
     return value

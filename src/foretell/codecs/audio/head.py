@@ -8,7 +8,7 @@ from typing import Final
 
 from foretell.codecs.audio.containers import find_sound
 from foretell.codecs.audio.pcm import MOST_CHANNELS, PcmFormat
-from foretell.codecs.audio.presets import PRESETS
+from foretell.codecs.audio.presets import SINGLE
 from foretell.varint import decode_varint, encode_varint
 
 MOST_AROUND: Final = 1 << 12
@@ -108,7 +108,7 @@ def parse_layout(reader: Reader) -> Layout:
     """
     flags, kind, order = reader.take(3)
     preset = flags & 15
-    if preset not in PRESETS or flags & 128:
+    if preset not in SINGLE or flags & 128:
         raise ValueError(f"an audio payload has the unknown flags {flags:#04x}")
     rate = reader.varint(MOST_NUMBER)
     channels, width = kind % MOST_CHANNELS + 1, (kind >> 5 & 3) + 1

@@ -7,9 +7,10 @@ from numpy.typing import NDArray
 
 from foretell.codecs.audio.coding import Coder, code_sample
 from foretell.codecs.audio.mixture import Mixture, learn_mixture
+from foretell.codecs.audio.network import FEATURES, Memory, Network
 from foretell.codecs.audio.prediction import Predictors, learn, predict
 from foretell.codecs.audio.presets import Plan
-from foretell.compilation import compiled
+from foretell.codecs.audio.uncounted import compiled
 from foretell.entropy.binary import POSITION
 
 ROOM = 512
@@ -31,10 +32,16 @@ def run(
     predictors: Predictors,
     mixture: Mixture,
     coder: Coder,
+    network: Network,
+    memory: Memory,
+    trace: NDArray[np.float32],
 ) -> int:
-    """Code ``samples[begin:end]`` (time, channel) to ``code`` or the other way; return where it ran out of room."""
+    """Code ``samples[begin:end]`` (time, channel) to ``code`` or the other way; return where it ran out of room.
+
+    ``trace``, unless it is empty, receives for each sample what a network is trained on: its features, then residual
+    and size of a step in units of the reference scale.
+    """
     channels = samples.shape[1]
-    scales = plan.scale_rates.size
     for t in range(begin, end):
         if not decoding and np.int64(state[POSITION]) + ROOM * channels > code.size:
             return t
@@ -47,11 +54,13 @@ def run(
                 decoding,
                 coder,
                 mixture,
+                network,
+                memory,
+                plan,
                 c,
                 partner,
                 ahead,
                 centres,
-                scales,
                 table,
                 low,
                 high,
@@ -61,6 +70,12 @@ def run(
                 code,
             )
             samples[t, c] = value
+            if trace.size:
+                row = trace[t, c]
+                for i in range(FEATURES):
+                    row[i] = memory.features[i]
+                row[FEATURES] = np.float32(coder.residual[c, 0])
+                row[FEATURES + 1] = np.float32(1.0 / coder.scale[c])
             learn_mixture(mixture, plan, c, t, np.float64(value))
             learn(predictors, plan, t, c, np.float64(value))
     return end

@@ -13,12 +13,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.compilation import compiled
+from foretell.codecs.audio.uncounted import compiled
 
-RIDGE = 0.001
-"""Added to the diagonal, times the sum of weights of all samples."""
-RELATIVE_RIDGE = 2.0**-30
-"""Added to the diagonal too, times the mean of the diagonal."""
 LEAST_PIVOT = 1e-9
 
 
@@ -39,6 +35,39 @@ def accumulate(
         for j in range(i, n):
             row[j] = forget * row[j] + f * v[j]
         vector[i] = forget * vector[i] + f * target
+
+
+@compiled
+def accumulate_four(
+    matrix: NDArray[np.float64],
+    vector: NDArray[np.float64],
+    inputs: NDArray[np.float64],
+    n: int,
+    targets: NDArray[np.float64],
+    forget: float,
+    trusts: NDArray[np.float64],
+) -> None:
+    """Take in four rows of inputs at once, earliest first, in one pass over the matrix."""
+    two = forget * forget
+    three = two * forget
+    four = two * two
+    ta, tb, tc, td = trusts[0] * three, trusts[1] * two, trusts[2] * forget, trusts[3]
+    va, vb, vc, vd = inputs[0], inputs[1], inputs[2], inputs[3]
+    for i in range(n):
+        fa, fb, fc, fd = ta * va[i], tb * vb[i], tc * vc[i], td * vd[i]
+        row = matrix[i]
+        for j in range(i, n):
+            row[j] = (((four * row[j] + fa * va[j]) + fb * vb[j]) + fc * vc[j]) + fd * vd[j]
+        vector[i] = (((four * vector[i] + fa * targets[0]) + fb * targets[1]) + fc * targets[2]) + fd * targets[3]
+
+
+@compiled
+def mean_diagonal(matrix: NDArray[np.float64], n: int) -> float:
+    """Mean of the first n elements of the diagonal, summed from the first on."""
+    trace = 0.0
+    for i in range(n):
+        trace = trace + matrix[i, i]
+    return trace / n
 
 
 @compiled

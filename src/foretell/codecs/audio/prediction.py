@@ -1,8 +1,8 @@
-"""Predicted values of the next sample: least squares, what cascades of LMS filters add, and all of them stacked.
+"""Predicted values of the next sample: least squares, what stages of filters add, and all of them stacked.
 
-Each prediction is a *centre*. Centres 0 to A - 1 come from the least-squares filters, the next S from the stages of
-cascades, each of which adds to an earlier centre what it foretells of that one's error; the last centre is a
-least-squares combination of all the others.
+Each prediction is a *centre*. Centres 0 to A - 1 come from the least-squares filters, the next S from stages, each of
+which adds to an earlier centre what it foretells of that one's error; the last centres are least-squares
+combinations of all the others.
 """
 
 from __future__ import annotations
@@ -13,86 +13,87 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.audio.dot import dot
-from foretell.codecs.audio.least_squares import RELATIVE_RIDGE, RIDGE, accumulate, solve
+from foretell.codecs.audio.dot import dot64
+from foretell.codecs.audio.least_squares import accumulate, accumulate_four, mean_diagonal, solve
 from foretell.codecs.audio.presets import Plan
-from foretell.compilation import compiled, inlined
+from foretell.codecs.audio.stages import Stages, learn_stages, new_stages, predict_stages
+from foretell.codecs.audio.uncounted import compiled
+from foretell.compilation import inlined
 
 SPAN = 4096
 """Samples after which a history is moved back to the start of its buffer."""
-LONGEST = 64
+LONGEST = 128
 """Most taps of one channel in a least-squares filter."""
 FARTHEST = 2.0**34
 """Centres farther from zero, and those that are no numbers, become zero."""
+RIDGE = 0.001
+"""Added to the diagonal, times the sum of weights of all samples."""
+RELATIVE_RIDGE = 2.0**-30
+"""Added to the diagonal too, times the mean of the diagonal."""
+PATIENCE = 2
+"""Samples for each tap before a filter is solved for the first time."""
 STACKS = 3
 STACK_FORGET = (0.9995, 0.99, 0.998)
 """How fast each stack forgets; the last stack is the reference for coding."""
 STACK_EVERY = 8
 STACK_RIDGE = 0.003
 DEVIATION_RATE = 0.1
-LANES = 64
 
 
 class Predictors(NamedTuple):
-    """State of all predictors of all channels."""
+    """State of all predictors of all channels; of inputs, targets and trusts the last four are kept."""
 
     history: NDArray[np.float64]
     inputs: NDArray[np.float64]
+    targets: NDArray[np.float64]
+    trusts: NDArray[np.float64]
     matrix: NDArray[np.float64]
     vector: NDArray[np.float64]
     weights: NDArray[np.float64]
     work: NDArray[np.float64]
-    buffer: NDArray[np.float32]
-    starts: NDArray[np.int64]
-    taps_weights: NDArray[np.float32]
-    taps_starts: NDArray[np.int64]
-    power: NDArray[np.float64]
-    added: NDArray[np.float64]
     centres: NDArray[np.float64]
     deviation: NDArray[np.float64]
+    stages: Stages
     stack_matrix: NDArray[np.float64]
     stack_vector: NDArray[np.float64]
     stack_weights: NDArray[np.float64]
     stack_inputs: NDArray[np.float64]
+    stack_targets: NDArray[np.float64]
     stack_error: NDArray[np.float64]
-    sums: NDArray[np.float32]
-    long_sums: NDArray[np.float64]
+    ones: NDArray[np.float64]
 
 
 def new_predictors(plan: Plan, channels: int) -> Predictors:
     """Predictors that have seen nothing."""
     filters, stages = plan.own.size, plan.taps.size
     widest = int((plan.own + plan.partner).max())
-    starts = np.concatenate([[0], np.cumsum(plan.taps + SPAN)]).astype(np.int64)
-    taps_starts = np.concatenate([[0], np.cumsum(plan.taps)]).astype(np.int64)
     others = filters + stages - 1
+    padded = -(-others // 8) * 8
     return Predictors(
         history=np.zeros((channels, SPAN + LONGEST)),
-        inputs=np.zeros((channels, filters, widest)),
+        inputs=np.zeros((channels, filters, 4, widest)),
+        targets=np.zeros((channels, 4)),
+        trusts=np.zeros((channels, filters, 4)),
         matrix=np.zeros((channels, filters, widest, widest)),
         vector=np.zeros((channels, filters, widest)),
         weights=np.zeros((channels, filters, widest)),
-        work=np.zeros((max(widest, others) + 1, max(widest, others))),
-        buffer=np.zeros((channels, int(starts[-1])), np.float32),
-        starts=starts,
-        taps_weights=np.zeros((channels, int(taps_starts[-1])), np.float32),
-        taps_starts=taps_starts,
-        power=np.zeros((channels, stages)),
-        added=np.zeros((channels, stages)),
+        work=np.zeros((max(widest, padded) + 1, max(widest, padded))),
         centres=np.zeros((channels, filters + stages + STACKS)),
         deviation=np.zeros((channels, filters)),
-        stack_matrix=np.zeros((channels, STACKS, others, others)),
-        stack_vector=np.zeros((channels, STACKS, others)),
-        stack_weights=np.zeros((channels, STACKS, others)),
-        stack_inputs=np.zeros((channels, others)),
+        stages=new_stages(plan, channels),
+        stack_matrix=np.zeros((channels, STACKS, padded, padded)),
+        stack_vector=np.zeros((channels, STACKS, padded)),
+        stack_weights=np.zeros((channels, STACKS, padded)),
+        stack_inputs=np.zeros((channels, 4, padded)),
+        stack_targets=np.zeros((channels, 4)),
         stack_error=np.zeros((channels, STACKS)),
-        sums=np.zeros(LANES, np.float32),
-        long_sums=np.zeros(16),
+        ones=np.ones(4),
     )
 
 
 @inlined
-def _bounded(value: float) -> float:
+def bounded(value: float) -> float:
+    """The value, or 0 for what is no number or too far from zero."""
     return value if abs(value) <= FARTHEST else 0.0
 
 
@@ -106,53 +107,30 @@ def predict(state: Predictors, plan: Plan, t: int, channel: int, partner: int, p
     at = SPAN - t % SPAN
     beside = SPAN - (t + partner_ahead) % SPAN
     for f in range(filters):
-        v = state.inputs[channel, f]
+        v = state.inputs[channel, f, t & 3]
         n = plan.own[f]
+        more = plan.partner[f]
         for i in range(n):
             v[i] = own[at + i]
-        for i in range(plan.partner[f]):
+        for i in range(more):
             v[n + i] = other[beside + i]
-        n += plan.partner[f]
-        centres[f] = _bounded(dot(v, state.weights[channel, f], n, 8, state.long_sums))
-    _predict_stages(state, plan, t, channel)
+        centres[f] = bounded(dot64(v, state.weights[channel, f], n + more))
+    predict_stages(state.stages, plan, t, channel, centres)
     last = filters + stages - 1
-    inputs = state.stack_inputs[channel]
+    inputs = state.stack_inputs[channel, t & 3]
     for i in range(last):
         inputs[i] = centres[i] - centres[last]
     for k in range(STACKS):
-        value = centres[last]
-        weights = state.stack_weights[channel, k]
-        for i in range(last):
-            value = value + weights[i] * inputs[i]
-        centres[last + 1 + k] = _bounded(value)
-
-
-@compiled
-def _predict_stages(state: Predictors, plan: Plan, t: int, channel: int) -> None:
-    """What the stages of cascades add to earlier centres."""
-    filters = plan.own.size
-    centres = state.centres[channel]
-    position = t % SPAN
-    for s in range(plan.taps.size):
-        start = state.starts[s] + position
-        n = plan.taps[s]
-        first = state.taps_starts[s]
-        q = dot(
-            state.buffer[channel, start : start + n],
-            state.taps_weights[channel, first : first + n],
-            n,
-            min(n, LANES),
-            state.sums,
-        )
-        state.added[channel, s] = q
-        centres[filters + s] = _bounded(centres[plan.source[s]] + np.float64(q))
+        added = dot64(state.stack_weights[channel, k], inputs, inputs.size)
+        centres[last + 1 + k] = bounded(centres[last] + added)
 
 
 @compiled
 def learn(state: Predictors, plan: Plan, t: int, channel: int, sample: float) -> None:
     """Take in the sample that ``predict`` foretold."""
+    state.targets[channel, t & 3] = sample
     _learn_filters(state, plan, t, channel, sample)
-    _learn_stages(state, plan, t, channel, sample)
+    learn_stages(state.stages, plan, t, channel, state.centres[channel], sample, state.work)
     _learn_stacks(state, t, channel, plan.own.size + plan.taps.size - 1, sample)
     history = state.history[channel]
     at = SPAN - t % SPAN
@@ -168,8 +146,8 @@ def _learn_filters(state: Predictors, plan: Plan, t: int, channel: int, sample: 
     centres = state.centres[channel]
     for f in range(plan.own.size):
         n = plan.own[f] + plan.partner[f]
-        matrix = state.matrix[channel, f]
-        forget = plan.forget[f]
+        matrix, vector = state.matrix[channel, f], state.vector[channel, f]
+        forget, every = plan.forget[f], plan.every[f]
         error = abs(sample - centres[f])
         deviation = state.deviation[channel, f]
         deviation = deviation + (error - deviation) * max(DEVIATION_RATE, 1.0 / (t + 1.0))
@@ -177,50 +155,29 @@ def _learn_filters(state: Predictors, plan: Plan, t: int, channel: int, sample: 
         trust = 1.0 / (deviation + 1.0)
         if plan.root[f]:
             trust = trust * math.sqrt(trust)
-        accumulate(matrix, state.vector[channel, f], state.inputs[channel, f], n, sample, forget, trust)
-        if t % plan.every[f] == 0:
-            trace = 0.0
-            for i in range(n):
-                trace = trace + matrix[i, i]
-            ridge = RIDGE * trust / (1.0 - forget) + RELATIVE_RIDGE * trace / n
-            solve(matrix, state.vector[channel, f], n, ridge, state.work, state.weights[channel, f])
-
-
-@compiled
-def _learn_stages(state: Predictors, plan: Plan, t: int, channel: int, sample: float) -> None:
-    centres = state.centres[channel]
-    position = t % SPAN
-    for s in range(plan.taps.size):
-        n = plan.taps[s]
-        start = state.starts[s] + position
-        past = state.buffer[channel, start : start + n + 1]
-        first = state.taps_starts[s]
-        weights = state.taps_weights[channel, first : first + n]
-        before = np.float32(sample - centres[plan.source[s]])
-        error = np.float64(before) - state.added[channel, s]
-        power = state.power[channel, s]
-        step = np.float32(plan.rate[s] * error / (power + n + 1.0))
-        for i in range(n):
-            weights[i] = weights[i] + step * past[i]
-        oldest = np.float64(past[0])
-        newest = np.float64(before)
-        past[n] = before
-        state.power[channel, s] = max(power + (newest * newest - oldest * oldest), 0.0)
-        if position == SPAN - 1:
-            whole = state.buffer[channel, state.starts[s] : state.starts[s] + n + SPAN]
-            for i in range(n):
-                whole[i] = whole[SPAN + i]
+        state.trusts[channel, f, t & 3] = trust
+        if every < 4:
+            accumulate(matrix, vector, state.inputs[channel, f, t & 3], n, sample, forget, trust)
+        elif t & 3 == 3:
+            accumulate_four(
+                matrix, vector, state.inputs[channel, f], n, state.targets[channel], forget, state.trusts[channel, f]
+            )
+        if t % every == every - 1 and t >= PATIENCE * n:
+            ridge = RIDGE * trust / (1.0 - forget) + RELATIVE_RIDGE * mean_diagonal(matrix, n)
+            solve(matrix, vector, n, ridge, state.work, state.weights[channel, f])
 
 
 @compiled
 def _learn_stacks(state: Predictors, t: int, channel: int, last: int, sample: float) -> None:
     """Stacks learn what the other centres know of the last stage's error."""
-    centres = state.centres[channel]
-    error = sample - centres[last]
+    error = sample - state.centres[channel, last]
+    targets, inputs = state.stack_targets[channel], state.stack_inputs[channel]
+    targets[t & 3] = error
     for k in range(STACKS):
         matrix, vector = state.stack_matrix[channel, k], state.stack_vector[channel, k]
-        accumulate(matrix, vector, state.stack_inputs[channel], last, error, STACK_FORGET[k], 1.0)
+        if t & 3 == 3:
+            accumulate_four(matrix, vector, inputs, last, targets, STACK_FORGET[k], state.ones)
         state.stack_error[channel, k] = STACK_FORGET[k] * state.stack_error[channel, k] + error * error
-        if t % STACK_EVERY == 0 and t > 48:
+        if t % STACK_EVERY == STACK_EVERY - 1 and t > 48:
             ridge = STACK_RIDGE * state.stack_error[channel, k] + 1e-4
             solve(matrix, vector, last, ridge, state.work, state.stack_weights[channel, k])

@@ -8,6 +8,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+GRADIENT, LEAST_SQUARES, PITCH = 0, 1, 2
+"""Kinds of stages."""
+PITCH_TAPS: Final = 640
+"""History of a pitch stage: its farthest lag and what is compared at it."""
+
 
 @dataclass(frozen=True)
 class LeastSquaresFilter:
@@ -16,11 +21,11 @@ class LeastSquaresFilter:
     Attributes
     ----------
     own, partner : int
-        Taps of the channel itself and of its partner.
+        Taps of the channel itself and of its partner; their sum is a multiple of 8.
     forget : float
         What is left of the weight of a sample after another one.
     every : int
-        Samples between solutions.
+        Samples between solutions: 1, 2 or a multiple of 4.
     root : bool
         Whether trust falls with the power 1.5 of recent errors rather than with the power 1.
     """
@@ -33,21 +38,35 @@ class LeastSquaresFilter:
 
 
 @dataclass(frozen=True)
-class CascadeStage:
-    """A normalised LMS filter of what centre number ``source`` left over: taps and step size."""
+class Stage:
+    """A filter of what centre number ``source`` left over.
+
+    Attributes
+    ----------
+    source : int
+        Number of the centre; stages are numbered after the filters.
+    taps : int
+        A multiple of 32, or 16 for least squares.
+    rate : float
+        Step size, or for least squares and pitch what they keep of a sample's weight after another one.
+    kind : int
+        GRADIENT (normalised LMS), LEAST_SQUARES or PITCH.
+    """
 
     source: int
     taps: int
     rate: float
+    kind: int = GRADIENT
 
 
 @dataclass(frozen=True)
 class Preset:
-    """Filters, cascade stages (numbered after the filters), and the rates at which scales follow."""
+    """Filters, stages, the rates at which scales follow, and the centres that the network is told of, if it is used."""
 
     filters: tuple[LeastSquaresFilter, ...]
-    stages: tuple[CascadeStage, ...]
+    stages: tuple[Stage, ...]
     scale_rates: tuple[float, ...]
+    network: tuple[int, ...] = ()
 
 
 class Plan(NamedTuple):
@@ -61,66 +80,124 @@ class Plan(NamedTuple):
     source: NDArray[np.int64]
     taps: NDArray[np.int64]
     rate: NDArray[np.float64]
+    kind: NDArray[np.int64]
     scale_rates: NDArray[np.float64]
+    network: NDArray[np.int64]
 
 
-PRESETS: Final = {
+_SCALES = (1 / 6, 1 / 16, 1 / 40, 1 / 100, 1 / 400)
+
+SINGLE: Final = {
     1: Preset(
-        filters=(LeastSquaresFilter(16, 8, 0.998, 16),),
-        stages=(CascadeStage(0, 256, 0.006), CascadeStage(1, 16, 0.006)),
+        filters=(LeastSquaresFilter(16, 0, 0.99, 8), LeastSquaresFilter(64, 0, 0.998, 32)),
+        stages=(Stage(1, 256, 0.006), Stage(2, 16, 0.99, LEAST_SQUARES), Stage(2, 32, 0.006)),
         scale_rates=(1 / 8, 1 / 32, 1 / 128),
     ),
     2: Preset(
         filters=(
-            LeastSquaresFilter(16, 8, 0.99, 4),
-            LeastSquaresFilter(24, 8, 0.995, 8),
-            LeastSquaresFilter(32, 16, 0.9997, 32),
-            LeastSquaresFilter(32, 16, 0.998, 16),
+            LeastSquaresFilter(8, 0, 0.95, 2, root=False),
+            LeastSquaresFilter(16, 0, 0.99, 4),
+            LeastSquaresFilter(32, 0, 0.997, 8),
+            LeastSquaresFilter(96, 0, 0.998, 32),
         ),
         stages=(
-            CascadeStage(2, 256, 0.006),
-            CascadeStage(3, 1024, 0.005),
-            CascadeStage(5, 256, 0.006),
-            CascadeStage(6, 32, 0.005),
-            CascadeStage(7, 16, 0.008),
+            Stage(3, PITCH_TAPS, 0.99, PITCH),
+            Stage(4, 256, 0.004),
+            Stage(5, 32, 0.995, LEAST_SQUARES),
+            Stage(6, 16, 0.98, LEAST_SQUARES),
+            Stage(7, 32, 0.008),
         ),
-        scale_rates=(1 / 6, 1 / 16, 1 / 40, 1 / 100, 1 / 400),
+        scale_rates=_SCALES,
+        network=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
     ),
     3: Preset(
         filters=(
-            LeastSquaresFilter(8, 4, 0.98, 2, root=False),
-            LeastSquaresFilter(16, 8, 0.99, 4),
-            LeastSquaresFilter(24, 8, 0.995, 4),
-            LeastSquaresFilter(32, 32, 0.9997, 16),
-            LeastSquaresFilter(32, 32, 0.998, 8),
+            LeastSquaresFilter(8, 0, 0.95, 1, root=False),
+            LeastSquaresFilter(16, 0, 0.99, 4),
+            LeastSquaresFilter(32, 0, 0.997, 4),
+            LeastSquaresFilter(128, 0, 0.998, 16),
+            LeastSquaresFilter(64, 0, 0.9995, 16),
         ),
         stages=(
-            CascadeStage(3, 1024, 0.005),
-            CascadeStage(5, 32, 0.005),
-            CascadeStage(4, 1024, 0.005),
-            CascadeStage(7, 256, 0.006),
-            CascadeStage(8, 32, 0.005),
-            CascadeStage(9, 16, 0.008),
+            Stage(3, PITCH_TAPS, 0.99, PITCH),
+            Stage(5, 256, 0.004),
+            Stage(6, 32, 0.997, LEAST_SQUARES),
+            Stage(7, 32, 0.99, LEAST_SQUARES),
+            Stage(8, 16, 0.98, LEAST_SQUARES),
+            Stage(9, 32, 0.008),
         ),
-        scale_rates=(1 / 4, 1 / 8, 1 / 16, 1 / 40, 1 / 100, 1 / 400),
+        scale_rates=_SCALES,
+        network=(0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 12),
     ),
 }
-"""What a payload's preset number means; they are part of the format."""
+"""Presets of one channel, by number; they are part of the format."""
+
+PAIRED: Final = {
+    1: Preset(
+        filters=(LeastSquaresFilter(16, 8, 0.99, 8), LeastSquaresFilter(32, 16, 0.9995, 32)),
+        stages=(Stage(1, 256, 0.006), Stage(2, 16, 0.99, LEAST_SQUARES), Stage(2, 32, 0.006)),
+        scale_rates=(1 / 8, 1 / 32, 1 / 128),
+    ),
+    2: Preset(
+        filters=(
+            LeastSquaresFilter(8, 8, 0.95, 2, root=False),
+            LeastSquaresFilter(16, 8, 0.99, 4),
+            LeastSquaresFilter(32, 16, 0.9998, 32),
+            LeastSquaresFilter(32, 16, 0.998, 16),
+        ),
+        stages=(
+            Stage(2, 256, 0.006),
+            Stage(3, 1024, 0.005),
+            Stage(5, 256, 0.006),
+            Stage(6, 16, 0.99, LEAST_SQUARES),
+            Stage(6, 32, 0.008),
+        ),
+        scale_rates=_SCALES,
+        network=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+    ),
+    3: Preset(
+        filters=(
+            LeastSquaresFilter(8, 8, 0.95, 2, root=False),
+            LeastSquaresFilter(16, 8, 0.99, 4),
+            LeastSquaresFilter(32, 32, 0.9998, 16),
+            LeastSquaresFilter(32, 32, 0.998, 8),
+            LeastSquaresFilter(24, 8, 0.998, 8),
+        ),
+        stages=(
+            Stage(2, 256, 0.006),
+            Stage(3, 1024, 0.005),
+            Stage(6, 256, 0.006),
+            Stage(7, 32, 0.998, LEAST_SQUARES),
+            Stage(7, 16, 0.99, LEAST_SQUARES),
+            Stage(7, 32, 0.008),
+        ),
+        scale_rates=_SCALES,
+        network=(0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 12),
+    ),
+}
+"""Presets of several channels."""
 
 
-def plan_of(preset: Preset, channels: int) -> Plan:
-    """Arrays of a preset; a single channel has no partner."""
+def preset_of(number: int, channels: int) -> Preset:
+    """The preset of a number, for one channel or several."""
+    return (SINGLE if channels == 1 else PAIRED)[number]
+
+
+def plan_of(preset: Preset) -> Plan:
+    """Arrays of a preset."""
     filters, stages = preset.filters, preset.stages
     return Plan(
         np.array([f.own for f in filters], np.int64),
-        np.array([f.partner if channels > 1 else 0 for f in filters], np.int64),
+        np.array([f.partner for f in filters], np.int64),
         np.array([f.forget for f in filters]),
         np.array([f.every for f in filters], np.int64),
         np.array([f.root for f in filters]),
         np.array([s.source for s in stages], np.int64),
         np.array([s.taps for s in stages], np.int64),
         np.array([s.rate for s in stages]),
+        np.array([s.kind for s in stages], np.int64),
         np.array(preset.scale_rates),
+        np.array(preset.network, np.int64),
     )
 
 
