@@ -5,6 +5,8 @@ keep what it tells the network; files are varied in loudness, and some of one ch
 that the network meets more kinds of recordings than there are at hand.
 ``python benchmarks/audio_network.py train OUT CHECKPOINT [--minutes 4] [--resume]``: train in float, then with rounded
 weights and activations. ``python benchmarks/audio_network.py export CHECKPOINT``: write the integers that ship.
+``python benchmarks/audio_network.py compare FOLDER ...``: payloads at level 6 with the network and without it, folder
+by folder, to benchmarks/results/audio-network.json.
 
 What the shipped weights were trained on, and how they do, is in ``weights/audio/README.md``. Held out were all files of
 ``benchmarks/audio.py`` and one of the speakers.
@@ -14,10 +16,12 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import math
 import time
 import wave
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +31,10 @@ from safetensors.numpy import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from foretell.codecs.audio.codec import trace_samples
+from foretell.codecs.audio.codec import AudioCodec, trace_samples
+from foretell.codecs.audio.containers import find_sound
 from foretell.codecs.audio.network import FEATURES, OUTPUTS, PARTS
+from foretell.codecs.audio.presets import PAIRED, SINGLE
 
 WEIGHTS = Path(__file__).resolve().parent.parent / "weights" / "audio" / "network.safetensors"
 WIDTH, LAYERS = 32, 8
@@ -200,9 +206,33 @@ def export(checkpoint: Path) -> None:
     print(f"{WEIGHTS}: SHA-256 {hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()}")
 
 
+def compare(folders: list[Path]) -> None:
+    rows = {}
+    single, paired = SINGLE[2], PAIRED[2]
+    for folder in folders:
+        totals = []
+        for known in (True, False):
+            SINGLE[2] = single if known else replace(single, network=())
+            PAIRED[2] = paired if known else replace(paired, network=())
+            sizes = []
+            for path in sorted(folder.glob("*.wav")):
+                data = path.read_bytes()
+                sound = find_sound(data)
+                payload = sound and AudioCodec(6).encode_samples(data, sound.form, *sound.within(0, len(data)))
+                sizes.append(len(payload or data))
+            totals.append(sizes)
+        with_it, without = totals
+        mean = float(np.mean(np.array(with_it) / np.array(without) - 1))
+        rows[folder.name] = {"files": len(with_it), "with": sum(with_it), "without": sum(without), "mean_change": mean}
+        print(f"{folder.name}: {rows[folder.name]}", flush=True)
+    SINGLE[2], PAIRED[2] = single, paired
+    target = WEIGHTS.parents[2] / "benchmarks" / "results" / "audio-network.json"
+    target.write_text(json.dumps(rows, indent=1) + "\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=("collect", "train", "export"))
+    parser.add_argument("step", choices=("collect", "train", "export", "compare"))
     parser.add_argument("paths", nargs="+", type=Path)
     parser.add_argument("--minutes", type=float, default=4.0, help="of processor time")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint, with rounding throughout")
@@ -211,8 +241,10 @@ def main() -> None:
         collect(*args.paths)
     elif args.step == "train":
         train(*args.paths, args.minutes, resume=args.resume)
-    else:
+    elif args.step == "export":
         export(*args.paths)
+    else:
+        compare(args.paths)
 
 
 if __name__ == "__main__":
