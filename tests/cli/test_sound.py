@@ -90,6 +90,14 @@ def test_plots_are_pictures():
     assert picture.startswith(b"\x89PNG\r\n")
 
 
+def test_info_draws_the_bits_over_time(run, packed, tmp_path):
+    pytest.importorskip("matplotlib")
+    result = run("info", "--map", tmp_path / "bits.png", packed)
+    assert result.status == 0
+    assert "bits per sample, at most" in result.out
+    assert (tmp_path / "bits.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_many_steps_are_averaged():
     bits = np.arange(5000.0)
     times, means = thinned(np.arange(1, 5001) / 20, bits)

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from foretell.cli import options
 from foretell.cli.files import STANDARD, open_output, open_seekable
 from foretell.cli.report import complain, print_json
-from foretell.codecs.base import CODEC_NAMES
+from foretell.codecs.base import AUDIO, CODEC_NAMES
 from foretell.errors import ForetellError
 
 if TYPE_CHECKING:
     from foretell.archive.index import Entry, Index, Member
+    from foretell.archive.seek import ArchiveFile
 
 _FEW_FRAMES = 20
 _BARS = "▁▂▃▄▅▆▇█"
@@ -25,7 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--map",
         metavar="FILE.png",
-        help="draw the bits that every pixel of a packed picture took, or of a video on average; decodes it",
+        help="draw the bits that every pixel of a packed picture took, or of a video on average, "
+        "or those of a sound over time; decodes it",
     )
     parser.add_argument("-f", "--force", action="store_true", help="overwrite the map")
     options.add_memory(parser)
@@ -142,17 +144,36 @@ def _describe_sounds(file: BinaryIO, index: Index) -> tuple[dict[int, dict[str, 
 
 
 def _draw(source: str, target: str, *, force: bool, memory_limit: int) -> dict[str, Any]:
-    """Write a picture of where the bits went; return what its colours mean."""
-    from foretell.archive.pictures import bits_map
+    """Write a picture of where the bits went; return what it shows."""
     from foretell.archive.seek import ArchiveFile
-    from foretell.codecs.image.heat import draw_map
 
     with open_seekable(source) as file:
-        bits = bits_map(ArchiveFile(file, memory_limit=memory_limit), memory_limit)
-    picture, most = draw_map(bits)
+        archive = ArchiveFile(file, memory_limit=memory_limit)
+        sound = any(entry.head.kind == AUDIO for entry in archive.index.entries)
+        picture, shown = (_draw_sound if sound else _draw_pixels)(archive, memory_limit)
     with open_output(target, force=force, binary=True) as out:
         out.write(picture)
-    return {"file": target, "mean_bits_per_pixel": float(bits.mean()), "brightest_bits_per_pixel": most}
+    return {"file": target, **shown}
+
+
+def _draw_pixels(archive: ArchiveFile, memory_limit: int) -> tuple[bytes, dict[str, float]]:
+    from foretell.archive.pictures import bits_map
+    from foretell.codecs.image.heat import draw_map
+
+    bits = bits_map(archive, memory_limit)
+    picture, most = draw_map(bits)
+    return picture, {"mean_bits_per_pixel": float(bits.mean()), "brightest_bits_per_pixel": most}
+
+
+def _draw_sound(archive: ArchiveFile, memory_limit: int) -> tuple[bytes, dict[str, float]]:
+    import numpy as np
+
+    from foretell.archive.sounds import bits_by_time
+    from foretell.codecs.audio.plot import draw_bits
+
+    times, bits = bits_by_time(archive, memory_limit)
+    mean = float(np.average(bits, weights=np.diff(times, prepend=0.0)))
+    return draw_bits(times, bits), {"mean_bits_per_sample": mean, "most_bits_per_sample": float(bits.max())}
 
 
 def _describe_model(digest: bytes) -> dict[str, Any]:
@@ -181,12 +202,16 @@ def _lines(values: dict[str, Any], most_frames: int | None) -> list[str]:
         lines += _sound_lines(archive["sound"], archive["sound_seconds"])
         lines += _codec_lines(archive) + _frame_lines(archive["frames"], most_frames)
     if "map" in values:
-        drawn = values["map"]
-        lines.append(
-            f"  map      {drawn['file']}: {drawn['mean_bits_per_pixel']:.2f} bits per pixel, "
-            f"brightest {drawn['brightest_bits_per_pixel']:.1f}"
-        )
+        lines.append(_map_line(values["map"]))
     return lines
+
+
+def _map_line(drawn: dict[str, Any]) -> str:
+    if "mean_bits_per_sample" in drawn:
+        mean, most = drawn["mean_bits_per_sample"], drawn["most_bits_per_sample"]
+        return f"  map      {drawn['file']}: {mean:.2f} bits per sample, at most {most:.1f}"
+    mean, most = drawn["mean_bits_per_pixel"], drawn["brightest_bits_per_pixel"]
+    return f"  map      {drawn['file']}: {mean:.2f} bits per pixel, brightest {most:.1f}"
 
 
 def _picture_lines(pictures: list[dict[str, Any]]) -> list[str]:
