@@ -90,7 +90,7 @@ def test_what_is_simple_costs_little() -> None:
     assert comes_back(as_bytes(HARD["square"]), STEREO) < 250
     both = comes_back(as_bytes(HARD["equal channels"]), STEREO)
     one = comes_back(as_bytes(tones(2000)), PcmFormat(1, 2, 44100))
-    assert both < one * 1.06
+    assert both < one + 700  # the second channel costs nothing more once its filters have found the first
 
 
 def test_white_noise_hardly_grows() -> None:
@@ -225,18 +225,20 @@ def test_a_cut_payload_is_refused_in_its_head() -> None:
 # the format
 
 PINNED = {
-    1: "f2ef69017787708a8a18c453957797b3",
-    6: "208706cb95267570abcec01c794a777a",
-    9: "911167e385e7eafdc818f7aa448a8eaf",
+    (1, 1): "eb65df290986d469e0a3a597d6de55a7",
+    (6, 1): "b11f036a9c1c2f0699e25c3a11429c54",
+    (9, 1): "14598effd918bdb4182a64d117419184",
+    (1, 2): "b3b02db575d361acbf887b296296d1e5",
+    (6, 2): "1ce4aa4c406b21fefaa9201b26669d46",
+    (9, 2): "8b0684e3c7cd0840cd28e17966005e7f",
 }
-SAMPLE = (900, 2)
 
 
-@pytest.mark.parametrize("level", PINNED)
-def test_payloads_are_pinned(level: int) -> None:
-    payload = AudioCodec(level).encode_samples(as_bytes(tones(*SAMPLE)), STEREO)
+@pytest.mark.parametrize(("level", "channels"), PINNED)
+def test_payloads_are_pinned(level: int, channels: int) -> None:
+    payload = AudioCodec(level).encode_samples(as_bytes(tones(900, channels)), PcmFormat(channels, 2, 44100))
     assert payload is not None
-    assert hashlib.sha256(payload).hexdigest()[:32] == PINNED[level]
+    assert hashlib.sha256(payload).hexdigest()[:32] == PINNED[level, channels]
 
 
 PROGRAM = """
