@@ -20,6 +20,7 @@ import torch
 from spans_labels import LABELS
 
 from foretell.spans import Document, Settings, SpanExtractor
+from foretell.spans.fitting import shift_heads
 from foretell.spans.training import Training
 
 RESULTS = Path(__file__).parent / "results" / "spans_extractor.json"
@@ -32,6 +33,19 @@ def part(name: str, genres: tuple[str, ...]) -> list[Document]:
     split = spans_data.gum_split()
     documents = spans_data.gum_documents(genres)
     return [item for key, items in documents.items() if name in ("all", split[key]) for item in items]
+
+
+def favour_recall(extractor: SpanExtractor, dev: list[Document]) -> float:
+    """Take the lowest threshold whose F1 on the development documents is within half a point of that of 0.5.
+
+    Probabilities fall on texts unlike those of training, recall first.
+    """
+    best = extractor.evaluate(dev).micro.f1
+    for threshold in (0.3, 0.35, 0.4, 0.45):
+        if extractor.evaluate(dev, threshold=threshold).micro.f1 >= best - 0.005:
+            shift_heads(extractor._module, threshold)
+            return threshold
+    return 0.5
 
 
 def main() -> None:
@@ -61,6 +75,7 @@ def main() -> None:
         )
         extractor = SpanExtractor(settings=Settings(nested=True), training=training, device=args.device)
         extractor.fit(train, labels, dev=dev, on_epoch=lambda epoch: print(epoch, flush=True))
+        favour_recall(extractor, dev)
         extractor.save_pretrained(args.folder, dtype="int8")
         rows["dev, float32"] = extractor.evaluate(dev).as_dict()
     shipped = SpanExtractor.from_pretrained(args.folder, device=args.device)
