@@ -55,7 +55,12 @@ def training_for(name: str, seed: int, args: argparse.Namespace) -> Training:
     """The same for all models: more, smaller steps where there are only 100 to 200 sentences."""
     chosen = FEW if name.startswith("crossner-") else MANY
     return replace(
-        chosen, seed=seed, epochs=args.epochs or chosen.epochs, batch_size=args.batch_size or chosen.batch_size
+        chosen,
+        seed=seed,
+        epochs=args.epochs or chosen.epochs,
+        batch_size=args.batch_size or chosen.batch_size,
+        learning_rate=args.learning_rate or chosen.learning_rate,
+        head_factor=args.head_factor or chosen.head_factor,
     )
 
 
@@ -103,7 +108,18 @@ def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict
     }
 
 
-KEYS = ("data", "model", "seed", "encoder", "epochs", "batch_size", "train_documents", "dev_documents")
+KEYS = (
+    "data",
+    "model",
+    "seed",
+    "encoder",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "head_factor",
+    "train_documents",
+    "dev_documents",
+)
 
 
 def chosen_sentences(documents: list[Document], limit: int) -> list[Document]:
@@ -121,8 +137,9 @@ def is_done(name: str, model: str, seed: int, args: argparse.Namespace) -> bool:
     """Whether there is a row of this cell, made with these options."""
     training = training_for(name, seed, args)
     count = len(chosen_sentences(corpus_of(name).train, args.limit))
-    wanted = (name, model, seed, args.encoder, training.epochs, training.batch_size, count)
-    return any(key_of(row)[:7] == wanted for row in read_rows())
+    rates = (training.learning_rate, training.head_factor)
+    wanted = (name, model, seed, args.encoder, training.epochs, training.batch_size, *rates, count)
+    return any(key_of(row)[: len(wanted)] == wanted for row in read_rows())
 
 
 def read_rows() -> list[dict[str, Any]]:
@@ -132,14 +149,14 @@ def read_rows() -> list[dict[str, Any]]:
 def print_table(rows: list[dict[str, Any]]) -> None:
     groups: dict[tuple[str, ...], list[float]] = {}
     for row in rows:
-        steps = f"{row['epochs']} x {row['batch_size']}"
+        steps = f"{row['epochs']} x {row['batch_size']} x {row['learning_rate']:g}"
         key = (row["data"], row["encoder"], steps, f"{row['train_documents']}", row["model"])
         groups.setdefault(key, []).append(100 * row["test"]["f1"])
-    print(f"{'corpus':20} {'encoder':10} {'epochs':>7} {'sentences':>9} {'model':14} {'F1':>6} {'sd':>5} seeds")
+    print(f"{'corpus':20} {'encoder':10} {'epochs':>16} {'sentences':>9} {'model':14} {'F1':>6} {'sd':>5} seeds")
     for (data, encoder, epochs, count, model), scores in sorted(groups.items()):
         deviation = f"{statistics.stdev(scores):5.2f}" if len(scores) > 1 else "    -"
         mean = statistics.mean(scores)
-        print(f"{data:20} {encoder:10} {epochs:>7} {count:>9} {model:14} {mean:6.2f} {deviation} {len(scores)}")
+        print(f"{data:20} {encoder:10} {epochs:>16} {count:>9} {model:14} {mean:6.2f} {deviation} {len(scores)}")
 
 
 def main() -> None:
@@ -150,6 +167,8 @@ def main() -> None:
     parser.add_argument("--encoder", default="minilm-l6")
     parser.add_argument("--epochs", type=int, help="instead of each corpus's own number")
     parser.add_argument("--batch-size", type=int, help="instead of each corpus's own")
+    parser.add_argument("--learning-rate", type=float, help="instead of each corpus's own")
+    parser.add_argument("--head-factor", type=float, help="instead of each corpus's own")
     parser.add_argument("--limit", type=int, help="only the first so many training sentences")
     parser.add_argument("--dev-limit", type=int, help="choose the epoch on only the first so many sentences")
     parser.add_argument("--device", default="auto")
