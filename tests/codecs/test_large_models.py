@@ -234,8 +234,8 @@ def run(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 CASES = [
     ("patches", [], "sound.wav", "bytes"),
-    ("text", ["--codec", "pixels"], "scene.ppm", "pixels"),
-    ("image", [], "scene.bmp", "pixels"),
+    pytest.param("text", ["--codec", "pixels"], "scene.ppm", "pixels", marks=pytest.mark.slow),
+    pytest.param("image", [], "scene.bmp", "pixels", marks=pytest.mark.slow),
     ("image", [], "scene.png", "pixels"),
 ]
 
