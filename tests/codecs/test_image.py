@@ -262,9 +262,9 @@ np.seterr(over="ignore")
 set_thread_count(1)
 # What only a compiler can read: hints, which do nothing; the product, done here with 64-bit integers; rows of eights.
 contexts.prefetch = lambda array, index: None
-def product(left, packed, out):
+def wide_product(left, packed, out):
     out[:] = left.astype(np.int64) @ unpack(packed, out.shape[1]).T.astype(np.int64)
-network.product = product
+network.wide_product = wide_product
 # Compiled code adds and multiplies int32 elements as int64.
 hash_pair = contexts.hash_pair
 contexts.hash_pair = lambda a, b: hash_pair(int(a), int(b))

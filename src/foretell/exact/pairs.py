@@ -11,6 +11,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
 
 from foretell.compilation import compiled
 from foretell.exact.emit import I8, I16, I32, I64, load, repeat, splat, store, vector
@@ -95,6 +96,44 @@ def _widen(_context, source, target, count):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def wide_product_at(
+    wide: int, packed: int, block_bytes: int, inputs: int, blocks: int, out: int, out_stride: int, rows: int
+) -> None:
+    """As :func:`pair_product_at`, for contiguous rows of int16; sums have to fit in int32, K is a multiple of 4."""
+    quads = inputs // 4
+    for part in range(2 * blocks):
+        weights, target = packed + (part // 2) * block_bytes + (part % 2) * 32, out + part * 32
+        row = 0
+        while row < rows:
+            source, sink = wide + row * inputs * 2, target + row * out_stride * 4
+            rest = rows - row
+            if rest >= 6:
+                _tile6(source, weights, sink, quads, inputs, out_stride)
+                row += 6
+            elif rest == 5:
+                _tile5(source, weights, sink, quads, inputs, out_stride)
+                row += 5
+            elif rest >= 3:
+                _tile3(source, weights, sink, quads, inputs, out_stride)
+                row += 3
+            else:
+                _tile1(source, weights, sink, quads, inputs, out_stride)
+                row += 1
+
+
+@compiled
+def wide_product(left: NDArray[np.int16], packed: NDArray[np.int8], out: NDArray[np.int32]) -> None:
+    """``out[r, n] = sum_k left[r, k] * weights[n, k]`` for contiguous (R, K) and packed (N / 16, K / 4, 16, 4).
+
+    ``out`` is contiguous, (R, N), N a multiple of 16; K is one of 4.
+    """
+    rows, inputs = left.shape
+    wide_product_at(
+        left.ctypes.data, packed.ctypes.data, inputs * 16, inputs, packed.shape[0], out.ctypes.data, out.shape[1], rows
+    )
+
+
+@compiled
 def pair_product_at(
     left: int,
     left_stride: int,
@@ -124,22 +163,4 @@ def pair_product_at(
     wide = np.empty(rows * inputs, np.int16)
     for row in range(rows):
         _widen(left + row * left_stride, wide.ctypes.data + 2 * row * inputs, inputs)  # type: ignore[call-arg, unused-ignore]
-    quads = inputs // 4
-    for part in range(2 * blocks):
-        weights, target = packed + (part // 2) * block_bytes + (part % 2) * 32, out + part * 32
-        row = 0
-        while row < rows:
-            source, sink = wide.ctypes.data + row * inputs * 2, target + row * out_stride * 4
-            rest = rows - row
-            if rest >= 6:
-                _tile6(source, weights, sink, quads, inputs, out_stride)
-                row += 6
-            elif rest == 5:
-                _tile5(source, weights, sink, quads, inputs, out_stride)
-                row += 5
-            elif rest >= 3:
-                _tile3(source, weights, sink, quads, inputs, out_stride)
-                row += 3
-            else:
-                _tile1(source, weights, sink, quads, inputs, out_stride)
-                row += 1
+    wide_product_at(wide.ctypes.data, packed, block_bytes, inputs, blocks, out, out_stride, rows)

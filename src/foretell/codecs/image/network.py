@@ -25,7 +25,7 @@ from foretell.codecs.image.weights import (
     powers,
 )
 from foretell.compilation import inlined_late
-from foretell.exact.product import product
+from foretell.exact.pairs import wide_product
 
 ERROR_COLUMN = np.array([-1, 0, -1, 1, -2, 0, 2, 1], np.int64)
 ERROR_ROW = np.array([0, -1, -1, -1, 0, -2, -1, -2], np.int64)
@@ -109,11 +109,11 @@ def _activate(sums: NDArray[np.int32], bias: NDArray[np.int32], shift: int, hidd
 def run_network(model: PlaneModel) -> None:
     """Fill the lanes of the components: weights, places and rates."""
     net = model.network
-    product(net.inputs.reshape(1, -1), net.first, net.sums.reshape(1, -1))
+    wide_product(net.inputs.reshape(1, -1), net.first, net.sums.reshape(1, -1))
     _activate(net.sums, net.first_bias, net.shifts[0], net.hidden)
-    product(net.hidden.reshape(1, -1), net.second, net.sums.reshape(1, -1))
+    wide_product(net.hidden.reshape(1, -1), net.second, net.sums.reshape(1, -1))
     _activate(net.sums, net.second_bias, net.shifts[1], net.hidden)
-    product(net.hidden.reshape(1, -1), net.third, net.outputs.reshape(1, -1))
+    wide_product(net.hidden.reshape(1, -1), net.third, net.outputs.reshape(1, -1))
     spread, centre = model.spreads[CENTRE], model.centres[CENTRE]
     rate = model.rates[SINGLE - 1]
     for k in range(COMPONENTS):

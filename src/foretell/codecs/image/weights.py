@@ -40,7 +40,7 @@ SHAPES: Final = ((HIDDEN, INPUTS), (HIDDEN, HIDDEN), (OUTPUTS, HIDDEN))
 class Network(NamedTuple):
     """Weights of the three layers, packed for the kernel, and what they work in.
 
-    Shapes: weights (outputs / 16, inputs / 2, 16, 2); biases (outputs,), at the scale of the sums; ``shifts`` (3,), how
+    Shapes: weights (outputs / 16, inputs / 4, 16, 4); biases (outputs,), at the scale of the sums; ``shifts`` (3,), how
     far the sums of each layer are shifted; ``raw``, ``inputs`` (INPUTS,); ``hidden``, ``sums`` (HIDDEN,); ``outputs``
     (OUTPUTS,).
     """
