@@ -65,7 +65,7 @@ def unpack_rate(target: Decoder, draft: str, data: bytes) -> tuple[float, int]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--gguf", type=Path)
-    parser.add_argument("--drafts", nargs="+", default=["none", "lookup"])
+    parser.add_argument("--drafts", nargs="+", default=["none", "lookup", "auto"])
     parser.add_argument("--prompts", type=int, default=4)
     parser.add_argument("--tokens", type=int, default=96)
     args = parser.parse_args()

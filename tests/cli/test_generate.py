@@ -8,6 +8,7 @@ import pytest
 from models.tiny import tiny
 
 from foretell.drafts import chat
+from foretell.drafts.config import config_for
 from foretell.models import registry
 
 
@@ -74,3 +75,15 @@ def test_chat_marks_surround_messages(monkeypatch):
 
 def test_no_tokens_at_all(run):
     assert run("generate", "--raw", "abc", "--max-tokens", "0").out == "\n"
+
+
+@pytest.mark.parametrize("damage", ["another model", "config.json", "model.safetensors"])
+def test_a_draft_that_does_not_fit_is_one_error_before_any_token(run, tmp_path, damage):
+    config = config_for(tiny("gemma" if damage == "another model" else "llama"), "prism")
+    text = json.dumps({"foretell": config.as_dict()})
+    (tmp_path / "config.json").write_text(text[:99] if damage == "config.json" else text)
+    (tmp_path / "model.safetensors").write_bytes(b"\xff" * 64)
+    result = run("generate", "abc", "--raw", "--draft", str(tmp_path))
+    assert result.status == 1
+    assert result.out == ""
+    assert result.err.count("\n") == 1

@@ -212,3 +212,24 @@ def test_drafts_decode_the_same_in_fewer_passes(draft: str, monkeypatch: pytest.
     assert tokens == model.vocabulary.encode(frame).size
     assert len(rounds) > 1
     assert passes == tokens if draft == "none" else passes < 0.6 * tokens
+
+
+def test_short_frames_are_decoded_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = []
+    new = text.new_speculation
+
+    def watched(*arguments):  # type: ignore[no-untyped-def]
+        streams.append(arguments[3])
+        return new(*arguments)
+
+    monkeypatch.setattr(text, "new_speculation", watched)
+    monkeypatch.setattr(text, "LEAST_DRAFTED", 0)
+    codec = text.TextCodec(tiny("llama"), draft="lookup")
+    codec.plan = Plan(lanes=2, lane_tokens=60, prefix=32, frame_bytes=1 << 16)
+    frames = [b"abcab" * n + bytes([65 + n]) for n in (3, 0, 9, 40, 5, 7, 1, 4, 6, 8, 2)] + [b"", b"a b " * 200]
+    payloads = codec.encode_frames(frames)
+    pairs = [(payload, len(frame)) for payload, frame in zip(payloads, frames, strict=True)]
+    assert codec.decode_frames(pairs) == frames
+    assert max(streams) == text.ABREAST
+    with pytest.raises(CorruptArchiveError):
+        codec.decode_frames([pairs[0], (pairs[2][0], 7), pairs[4]])

@@ -21,7 +21,8 @@ from foretell.drafts.networks.base import DraftNetwork, target_tables  # noqa: E
 from foretell.drafts.neural import NeuralDrafter, _Branch  # noqa: E402
 from foretell.drafts.recipes import RECIPES, draft_loss  # noqa: E402
 from foretell.drafts.sampling import Sampling  # noqa: E402
-from foretell.drafts.unroll import unroll  # noqa: E402
+from foretell.drafts.training import warm_start  # noqa: E402
+from foretell.drafts.unroll import Unrolling, unroll  # noqa: E402
 from foretell.errors import ModelError  # noqa: E402
 
 
@@ -75,7 +76,7 @@ def test_training_takes_the_steps_of_drafting(architecture: str, options: dict[s
     steps = 5
     batch = torch.from_numpy(tokens.astype(np.int64))[None]
     tapped = torch.from_numpy(values.transpose(1, 0, 2).copy())[None]
-    trained = list(unroll(network, batch, tapped, steps))
+    trained = list(unroll(network, batch, tapped, Unrolling(steps)))
     for place in (0, 3, 7):
         drafter = NeuralDrafter(network)
         drafter.begin(1, 20)
@@ -101,13 +102,43 @@ def test_memory_is_what_each_steps_module_wrote() -> None:
     tokens, values = features_of(10, network.config.taps)
     batch = torch.from_numpy(tokens.astype(np.int64))[None]
     tapped = torch.from_numpy(values.transpose(1, 0, 2).copy())[None]
-    before = [state.detach().clone() for state in unroll(network, batch, tapped, 3)]
+    before = [state.detach().clone() for state in unroll(network, batch, tapped, Unrolling(3))]
     with torch.no_grad():
         network.layers[1].k_proj.weight.normal_(0, 0.2)
-    after = list(unroll(network, batch, tapped, 3))
+    after = list(unroll(network, batch, tapped, Unrolling(3)))
     assert torch.equal(before[0], after[0])
     # Only its own keys, one a step, are of the second module; those of the first module stay.
     assert [torch.equal(b, a) for b, a in zip(before, after, strict=True)] == [True, False, False]
+
+
+@pytest.mark.parametrize("modules", [1, 2])
+def test_projecting_again_matters_only_where_modules_differ(modules: int) -> None:
+    network = network_of("prism", modules=modules)
+    tokens, values = features_of(10, network.config.taps)
+    batch = torch.from_numpy(tokens.astype(np.int64))[None]
+    tapped = torch.from_numpy(values.transpose(1, 0, 2).copy())[None]
+    kept = list(unroll(network, batch, tapped, Unrolling(3)))
+    again = list(unroll(network, batch, tapped, Unrolling(3, project_again=True)))
+    assert [close(a, b) for a, b in zip(kept, again, strict=True)] == [True, modules == 1, modules == 1]
+    if modules == 2:
+        # As long as modules are copies of each other, it is one memory either way.
+        warm_start(network, network_of("prism", modules=1))
+        kept = list(unroll(network, batch, tapped, Unrolling(3)))
+        again = list(unroll(network, batch, tapped, Unrolling(3, project_again=True)))
+        assert all(close(a, b) for a, b in zip(kept, again, strict=True))
+
+
+@pytest.mark.parametrize("places", [[0, 3, 7], [8]])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_some_places_are_as_all(architecture: str, places: list[int]) -> None:
+    network = network_of(architecture)
+    tokens, values = features_of(10, network.config.taps)
+    batch = torch.from_numpy(tokens.astype(np.int64))[None]
+    tapped = torch.from_numpy(values.transpose(1, 0, 2).copy())[None]
+    whole = unroll(network, batch, tapped, Unrolling(4))
+    some = unroll(network, batch, tapped, Unrolling(4), torch.tensor([places]))
+    for a, b in zip(whole, some, strict=True):
+        assert close(b, a[:, places])
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

@@ -35,7 +35,8 @@ def alike(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("architecture", "options"), [("prism", {}), ("hass", {}), ("prism", {"modules": 3, "taps": (1,)})]
+    ("architecture", "options"),
+    [("prism", {}), ("hass", {}), ("prism", {"modules": 3, "taps": (1,)}), ("prism", {"window": 9})],
 )
 def test_states_and_trees_are_nearly_those_of_the_network(architecture: str, options: dict[str, object]) -> None:
     # Not every random network is as gentle: in some, rounding chooses another place to look at, and errors pile up.

@@ -57,7 +57,7 @@ def test_features_stopped_and_taken_up_again_are_the_same(tmp_path: Path) -> Non
 
     with pytest.raises(KeyboardInterrupt):
         compute_features(target, texts, (0,), tmp_path / "parts", stop)
-    with pytest.raises(ModelError, match="of 4 of"):
+    with pytest.raises(ModelError, match="of 8 of"):
         load_features(tmp_path / "parts")
     again = compute_features(target, texts, (0,), tmp_path / "parts")
     assert np.array_equal(again.outputs, whole.outputs)
@@ -80,7 +80,7 @@ def test_training_stopped_and_taken_up_again_gives_the_same_bits(
         if len(seen) == 4:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "Schedule", lambda steps, batch, seed: Schedule(steps, batch, seed, save_every=3))
+    monkeypatch.setattr(training, "Schedule", lambda *own, **more: Schedule(*own, save_every=3, **more))
     trained(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         trained(tmp_path / "parts", training=stop)

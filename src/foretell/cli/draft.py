@@ -45,18 +45,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     evaluate.add_argument("--trim", action="store_true", help="check only as much of the trees as pays")
     evaluate.add_argument("--raw", action="store_true", help="go on with the prompts as they are")
     evaluate.add_argument("--json", action="store_true", help="one JSON object for each draft")
-    for command in (train, evaluate):
+    convert = commands.add_parser("convert", help="take over a draft in its authors' layout", allow_abbrev=False)
+    convert.add_argument("source", metavar="FOLDER", help="its config.json and model.safetensors")
+    convert.add_argument("--arch", required=True, metavar="NAME", help="prism, eagle3, hass or eagle2")
+    convert.add_argument("--target", default=DEFAULT_MODEL, metavar="NAME", help=f"model (default: {DEFAULT_MODEL})")
+    convert.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where the draft goes")
+    for command in (train, evaluate, convert):
         options.add_threads(command)
         command.add_argument("-q", "--quiet", action="store_true", help="no progress")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, or measure."""
+    """Train, measure or convert."""
     options.limit_threads(args.threads)
     from foretell.exact.threads import set_thread_count
 
     set_thread_count(args.threads)
-    return _train(args) if args.action == "train" else _evaluate(args)
+    return {"train": _train, "eval": _evaluate, "convert": _convert}[args.action](args)
 
 
 def _progress(quiet: bool, what: str) -> Callable[..., None] | None:
@@ -91,6 +96,17 @@ def _train(args: argparse.Namespace) -> int:
         computing=_progress(args.quiet, "features: texts"),
         training=_progress(args.quiet, "training: updates"),
     )
+    return 0
+
+
+def _convert(args: argparse.Namespace) -> int:
+    from foretell.drafts.drafters import need_torch
+    from foretell.models import registry
+
+    need_torch()
+    from foretell.drafts.published import convert_published
+
+    convert_published(Path(args.source), args.arch, registry.load(args.target), Path(args.output))
     return 0
 
 

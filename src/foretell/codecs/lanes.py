@@ -9,6 +9,8 @@ from typing import NamedTuple
 MOST_LANES = 64
 MOST_SLOTS = 1 << 16
 """Most tokens that all lanes of a section, each with its prefix, may hold: it bounds the model's cache."""
+ABREAST = 8
+"""Frames of a single lane that are decoded side by side."""
 MOST_FRAME_BYTES = 1 << 22
 """Most raw bytes of a text frame."""
 

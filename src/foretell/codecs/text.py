@@ -13,14 +13,15 @@ what is left, cut the same way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from foretell.codecs.base import TEXT
-from foretell.codecs.lanes import MOST_FRAME_BYTES, Shape, plan_for, sections_of, shape_of
+from foretell.codecs.lanes import ABREAST, MOST_FRAME_BYTES, MOST_SLOTS, Shape, plan_for, sections_of, shape_of
 from foretell.codecs.text_kernels import (
     decode_step,
     encode_section,
@@ -30,9 +31,10 @@ from foretell.codecs.text_kernels import (
 )
 from foretell.codecs.text_lane import LaneDecoder
 from foretell.compilation import announce
+from foretell.drafts.base import Drafter, NoDrafter
 from foretell.drafts.drafters import new_drafter
 from foretell.drafts.pace import LARGEST_TREE
-from foretell.drafts.speculation import new_speculation
+from foretell.drafts.speculation import Choice, new_speculation
 from foretell.entropy.binary import TAIL_BYTES, finish, new_decoder, new_encoder
 from foretell.entropy.token_state import TokenMixer, new_mixer
 from foretell.entropy.token_tree import TokenTree, frequency_blocks
@@ -50,7 +52,7 @@ LEAST_DRAFTED = 200
 
 
 class Meter:
-    """Tells how many bytes of a frame are done, from the tokens that are.
+    """Tells how many bytes of a frame are done, from the tokens that are (``done``).
 
     >>> meter = Meter(print, 100, 8)
     >>> meter.add(3)
@@ -63,20 +65,21 @@ class Meter:
         self._progress = progress
         self._size = size
         self._tokens = tokens
-        self._done = 0
+        self.done = 0
 
     def add(self, tokens: int) -> None:
         """So many more tokens are done."""
-        before, self._done = self._done, self._done + tokens
+        before, self.done = self.done, self.done + tokens
         if self._progress:
-            self._progress(self._size * self._done // self._tokens - self._size * before // self._tokens)
+            self._progress(self._size * self.done // self._tokens - self._size * before // self._tokens)
 
 
-class _Decoding(NamedTuple):
-    """A frame on its way back."""
+class _Frame(NamedTuple):
+    """A frame that is being decoded."""
 
     tokens: NDArray[np.int32]
-    prefix: int
+    size: int
+    shape: Shape
     mixer: TokenMixer
     decoder: NDArray[np.uint64]
     data: NDArray[np.uint8]
@@ -113,6 +116,11 @@ class TextCodec:
         self.tree = TokenTree.build(model.vocabulary.leaves)
         self.depths = leaf_depths(self.tree.arrays.left, self.tree.arrays.right, self.tree.leaves)
 
+    @cached_property
+    def _drafter(self) -> Drafter:
+        """Made once: a trained draft takes some time to load."""
+        return new_drafter(self.draft, self.model)
+
     def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:
         """Payloads of frames of any bytes."""
         return [self._encode(frame) for frame in frames]
@@ -125,7 +133,16 @@ class TextCodec:
         CorruptArchiveError
             If a payload is damaged in a way that shows here; the archive's checksums find the rest.
         """
-        return [self._decode(payload, size) for payload, size in payloads]
+        announce(decode_step, "the unpacking of text")
+        texts: dict[int, bytes] = {}
+        heads = [self._head(payload, size) for payload, size in payloads]
+        alone = [index for index, (_, shape, _) in enumerate(heads) if shape.lanes == 1 and not shape.prefix]
+        for group in _groups(alone, [count for count, _, _ in heads]):
+            frames = [self._open(*payloads[index]) for index in group]
+            if isinstance(self.model, Decoder):
+                self._decode_alone([(frame, 0, frame.tokens.size) for frame in frames])
+            texts |= {index: self._decode(frame) for index, frame in zip(group, frames, strict=True)}
+        return [texts[i] if i in texts else self._decode(self._open(*pair)) for i, pair in enumerate(payloads)]
 
     def _encode(self, frame: bytes) -> bytes:
         announce(encode_section, "the packing of text")
@@ -213,8 +230,8 @@ class TextCodec:
         ]
         run_all(path_rows, calls)
 
-    def _decode(self, payload: bytes, size: int) -> bytes:
-        announce(decode_step, "the unpacking of text")
+    def _head(self, payload: bytes, size: int) -> tuple[int, Shape, int]:
+        """Number of tokens and shape of a frame, and where its code begins."""
         values, position = [], 0
         for _ in range(4):
             value, position = decode_varint(payload, position)
@@ -222,26 +239,35 @@ class TextCodec:
         count, shape = values[0], Shape(*values[1:])
         if count > size or size > MOST_FRAME_BYTES or not shape.fits(self.model.config.context):
             raise CorruptArchiveError("the head of a text frame is damaged", "fetch or make the file anew")
-        data = np.frombuffer(payload, np.uint8)[position:]
-        tokens, mixer = np.empty(count, np.int32), self._new_mixer(count, shape)
-        meter = Meter(self.progress, size, count)
-        state = _Decoding(tokens, shape.prefix, mixer, new_decoder(data), data, meter)
-        for section in sections_of(count, shape):
-            alone = len(section) == 1 and isinstance(self.model, Decoder)
-            decode = self._decode_lane if alone else self._decode_lanes
-            decode(section, state)
-        frame = self.model.vocabulary.spell(tokens)
-        if len(frame) != size:
-            raise CorruptArchiveError("a text frame has the wrong size", "fetch or make the file anew")
-        return frame
+        return count, shape, position
 
-    def _decode_lanes(self, section: list[tuple[int, int]], frame: _Decoding) -> None:
+    def _open(self, payload: bytes, size: int) -> _Frame:
+        count, shape, position = self._head(payload, size)
+        data = np.frombuffer(payload, np.uint8)[position:]
+        state = (self._new_mixer(count, shape), new_decoder(data), data)
+        return _Frame(np.empty(count, np.int32), size, shape, *state, Meter(self.progress, size, count))
+
+    def _decode(self, frame: _Frame) -> bytes:
+        """The text of a frame, of which sections that are a single lane alone may be decoded already."""
+        for section in sections_of(frame.tokens.size, frame.shape):
+            if frame.meter.done >= section[-1][1]:
+                continue
+            if len(section) == 1 and isinstance(self.model, Decoder):
+                self._decode_alone([(frame, *section[0])])
+            else:
+                self._decode_lanes(frame, section)
+        text = self.model.vocabulary.spell(frame.tokens)
+        if len(text) != frame.size:
+            raise CorruptArchiveError("a text frame has the wrong size", "fetch or make the file anew")
+        return text
+
+    def _decode_lanes(self, frame: _Frame, section: list[tuple[int, int]]) -> None:
         """Decode the lanes of a section side by side, one token of each in a step."""
         model, first = self.model, section[0][0]
         starts = np.array([begin for begin, _ in section], np.int64)
         lengths = np.array([end - begin for begin, end in section], np.int64)
-        cache = model.new_cache(len(section), frame.prefix + int(lengths[0]))
-        read, opening = self._prime(frame.tokens, first, frame.prefix, cache)
+        cache = model.new_cache(len(section), frame.shape.prefix + int(lengths[0]))
+        read, opening = self._prime(frame.tokens, first, frame.shape.prefix, cache)
         totals = np.empty((len(section), frequency_blocks(model.tokens)), np.int64)
         current = np.full(len(section), opening, np.int32)
         for step in range(int(lengths[0])):
@@ -254,16 +280,48 @@ class TextCodec:
             frame.tokens[starts[active] + step] = current[active]
             frame.meter.add(active.size)
 
-    def _decode_lane(self, section: list[tuple[int, int]], frame: _Decoding) -> None:
-        """Decode a section of one lane, several tokens in a pass where drafts are right."""
-        begin, end = section[0]
-        read = frame.tokens[begin - frame.prefix : begin] if begin else frame.tokens[:0]
-        drafter = new_drafter(self.draft if end - begin >= LEAST_DRAFTED else "none", self.model)
-        speculation = new_speculation(self.model, drafter, 1 + read.size + end - begin)
-        speculation.read(0, np.concatenate([np.array([self.model.start], np.int32), read]))
-        choose = LaneDecoder(self.model, frame.mixer, frame.decoder, frame.data, end - begin)
-        while choose.left:
-            first = end - choose.left
-            (found,) = speculation.round([0], choose, LARGEST_TREE)
-            frame.tokens[first : first + len(found)] = found
-            frame.meter.add(len(found))
+    def _decode_alone(self, lanes: list[tuple[_Frame, int, int]]) -> None:
+        """Decode lanes (begin, end) that are sections of their own, of one frame each, side by side.
+
+        Each goes on by several tokens in a pass where drafts are right; how many drafts of which lane are checked
+        follows from what passes cost.
+        """
+        texts = [frame.tokens[begin - frame.shape.prefix : begin] if begin else frame.tokens[:0]
+                 for frame, begin, _ in lanes]  # fmt: skip
+        lengths = [end - begin for _, begin, end in lanes]
+        drafter = self._drafter if max(lengths) >= LEAST_DRAFTED else NoDrafter()
+        slots = 1 + max(text.size + length for text, length in zip(texts, lengths, strict=True))
+        speculation = new_speculation(self.model, drafter, slots, len(lanes))
+        for stream, text in enumerate(texts):
+            speculation.read(stream, np.concatenate([np.array([self.model.start], np.int32), text]))
+        choosers = [
+            LaneDecoder(self.model, frame.mixer, frame.decoder, frame.data, length)
+            for (frame, _, _), length in zip(lanes, lengths, strict=True)
+        ]
+
+        def choose(stream: int, sums: NDArray[np.int32], scale: np.float32) -> Choice:
+            return choosers[stream](stream, sums, scale)
+
+        while active := [stream for stream, chooser in enumerate(choosers) if chooser.left]:
+            firsts = [lanes[stream][2] - choosers[stream].left for stream in active]
+            for stream, first, found in zip(
+                active, firsts, speculation.round(active, choose, LARGEST_TREE), strict=True
+            ):
+                lanes[stream][0].tokens[first : first + len(found)] = found
+                lanes[stream][0].meter.add(len(found))
+
+
+def _groups(frames: list[int], counts: list[int]) -> Iterator[list[int]]:
+    """Frames that are decoded side by side: of like length, and so many as their caches may take memory.
+
+    ``counts`` are the numbers of tokens of all frames.
+    """
+    group: list[int] = []
+    for index in sorted((index for index in frames if counts[index]), key=counts.__getitem__):
+        # The last is the longest, and every stream has as many slots.
+        if group and (len(group) == ABREAST or (len(group) + 1) * counts[index] > MOST_SLOTS):
+            yield group
+            group = []
+        group.append(index)
+    if group:
+        yield group

@@ -19,6 +19,7 @@ from foretell.codecs.base import (
     VIDEO,
     FrameCodec,
 )
+from foretell.codecs.lanes import ABREAST
 from foretell.codecs.parallel import ParallelCodec
 from foretell.errors import CorruptArchiveError, ModelError
 from foretell.exact.threads import thread_count
@@ -224,5 +225,7 @@ class Toolbox:
 
     def batch_frames(self, codec_id: int) -> int:
         """Most frames that are worth decoding in one call."""
-        # A frame of text, pictures or video fills all cores by itself; other codecs use one thread for each frame.
+        if codec_id == TEXT:
+            return ABREAST
+        # A frame of pictures or video fills all cores by itself; other codecs use one thread for each frame.
         return 1 if codec_id in (*MODEL_CODECS, IMAGE, VIDEO) else thread_count()

@@ -12,11 +12,15 @@ from foretell.drafts.tree import Tree, root_only
 
 
 class TreeSize(NamedTuple):
-    """How large a tree may be: drafted tokens in all, longest path, most children that a drafter expands at a depth."""
+    """How large a tree may be: drafted tokens in all, longest path, most children that a drafter expands at a depth.
+
+    Where no path has at least the chance ``least``, the tree grows no deeper.
+    """
 
     nodes: int
     depth: int
     width: int
+    least: float = 0.0
 
 
 class Drafter(Protocol):

@@ -28,6 +28,8 @@ class DraftConfig:
         As in the target.
     taps : tuple of int
         Layers of the target that are read: one, or several for multi-hidden-state input.
+    normed_taps : bool
+        Whether each of several layers is brought to a root mean square of 1 before they are joined.
     modules : int
         Processing modules M (PRISM), heads (Medusa), else 1.
     step_map : tuple of int
@@ -36,6 +38,8 @@ class DraftConfig:
         Rows of the target's vocabulary.
     draft_rows : int
         Rows that can be drafted: a reduced draft vocabulary where fewer than ``rows``.
+    window : int
+        Places back, its own included, that a place attends to; 0 for all. Training texts of that length teach no more.
     context : int
         Most positions.
     """
@@ -50,10 +54,12 @@ class DraftConfig:
     rope_base: float
     epsilon: float
     taps: tuple[int, ...]
+    normed_taps: bool
     modules: int
     step_map: tuple[int, ...]
     rows: int
     draft_rows: int
+    window: int
     context: int
 
     def __post_init__(self) -> None:
@@ -64,6 +70,7 @@ class DraftConfig:
             and self.heads % self.kv_heads == 0
             and self.head_width % 2 == 0
             and self.draft_rows <= self.rows
+            and 0 <= self.window < _LARGEST
             and 0 < len(self.taps) <= 64
             and 0 < len(self.step_map) <= 64
             and all(0 <= module < self.modules for module in self.step_map)
@@ -128,6 +135,7 @@ def config_for(
     step_map: tuple[int, ...] | None = None,
     taps: tuple[int, ...] | None = None,
     draft_rows: int | None = None,
+    window: int = 0,
     heads_ahead: int = 5,
 ) -> DraftConfig:
     """Sizes of a draft of some architecture for a target, with the published choices where none are given.
@@ -154,9 +162,11 @@ def config_for(
         rope_base=own.rope_bases[-1],
         epsilon=own.epsilon,
         taps=taps,
+        normed_taps=len(taps) > 1,
         modules=count,
         step_map=spread,
         rows=rows,
         draft_rows=rows if draft_rows is None else min(draft_rows, rows),
+        window=window,
         context=own.context,
     )

@@ -10,11 +10,15 @@ import numpy as np
 
 from foretell.drafts.base import Drafter, NoDrafter
 from foretell.drafts.config import ARCHITECTURES, config_for
+from foretell.drafts.joint import JointDrafter
 from foretell.drafts.lookup import LookupDrafter
 from foretell.errors import ModelError, UsageError
 from foretell.models.decoder import Decoder
+from foretell.shipped import find_weights
 
 CHOICES = ("auto", "none", "lookup")
+SHIPPED = {"smollm2-135m": "smollm2-135m-prism"}
+"""Weights that come with the package, by the name of the model that they draft for."""
 
 
 def new_drafter(name: str, target: Decoder) -> Drafter:
@@ -29,8 +33,10 @@ def new_drafter(name: str, target: Decoder) -> Drafter:
     """
     if name == "none":
         return NoDrafter()
-    if name in ("auto", "lookup"):
+    if name == "lookup":
         return LookupDrafter()
+    if name == "auto":
+        return _default(target)
     from foretell.models import registry
 
     path = Path(name)
@@ -43,6 +49,12 @@ def new_drafter(name: str, target: Decoder) -> Drafter:
         return _trained(path, target)
     places = f"{', '.join((*CHOICES, *known))}, files of models, and folders with trained drafts"
     raise UsageError(f"no draft is called {name!r}; there are {places}")
+
+
+def _default(target: Decoder) -> Drafter:
+    """The draft that ships for a target together with look-up, or look-up alone."""
+    folder = find_weights(SHIPPED[target.name]) if target.name in SHIPPED else None
+    return LookupDrafter() if folder is None else JointDrafter(_trained(folder, target), LookupDrafter())
 
 
 def _is_language_model(folder: Path) -> bool:
@@ -61,14 +73,21 @@ def _trained(folder: Path, target: Decoder) -> Drafter:
         from foretell.drafts.quantised import QuantisedDrafter
 
         return QuantisedDrafter(config, read_arrays(folder), target)
-    _need_torch()
+    need_torch()
     from foretell.drafts.checkpoint import load_draft
     from foretell.drafts.neural import NeuralDrafter
 
     return NeuralDrafter(load_draft(folder, target))
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """Say so if PyTorch, which trained drafts may need, is not there.
+
+    Raises
+    ------
+    ModelError
+        If it is not installed.
+    """
     try:
         import torch  # noqa: F401
     except ImportError as error:
@@ -113,24 +132,26 @@ def train_drafter(
     """
     if architecture not in ARCHITECTURES:
         raise UsageError(f"no architecture is called {architecture!r}; there are {', '.join(ARCHITECTURES)}")
-    _need_torch()
+    need_torch()
     import torch
 
     from foretell.drafts.features import compute_features, cut_texts
-    from foretell.drafts.networks import new_network
+    from foretell.drafts.linear_start import linear_start
+    from foretell.drafts.networks import Eagle3Network, new_network
     from foretell.drafts.networks.base import target_tables
-    from foretell.drafts.networks.eagle3 import Eagle3Network
     from foretell.drafts.recipes import RECIPES
     from foretell.drafts.training import Schedule, train
 
     texts = list(cut_texts(target, documents, length))
-    config = config_for(target, architecture, draft_rows=draft_rows, modules=modules)
+    config = config_for(target, architecture, draft_rows=draft_rows, modules=modules, window=length)
     features = compute_features(target, texts, config.taps, folder / "features", computing, device)
     torch.manual_seed(seed)
     network = new_network(config, target_tables(target))
     counts = np.bincount(features.tokens.ravel(), minlength=config.rows)
     frequent = np.sort(np.argsort(-counts, kind="stable")[: config.draft_rows])
-    network.drafted.copy_(torch.from_numpy(frequent))
+    network.draft(torch.from_numpy(frequent))
     if isinstance(network, Eagle3Network):
         network.use_target_head()
-    train(network, RECIPES[architecture], features, Schedule(steps, batch, seed), folder, device, training)
+    linear_start(network, features)
+    schedule = Schedule(steps, batch, seed, places=length // 3)
+    train(network, RECIPES[architecture], features, schedule, folder, device, training)

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from foretell.drafts.base import Drafter, TreeSize
 from foretell.drafts.generate import generate_rows
 from foretell.drafts.sampling import Sampling
 from foretell.drafts.speculation import Speculation
+from foretell.drafts.tree import child_of
 from foretell.models.decoder import Decoder
 
 
@@ -63,6 +64,18 @@ class Evaluation:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+class Known(NamedTuple):
+    """A prompt and what the target says to it.
+
+    ``prompt`` is the number of tokens of the prompt; ``features`` are what the drafter's layers give at each token,
+    (taps, tokens, width).
+    """
+
+    tokens: NDArray[np.int32]
+    prompt: int
+    features: NDArray[np.float32]
 
 
 def evaluate(
@@ -118,11 +131,37 @@ def evaluate(
         prompts=len(prompts),
         tokens=tokens,
         rounds=counts.size,
-        acceptance_length=_with_interval(counts, np.array(groups), size.depth + 1, confidence),
+        acceptance_length=mean_length(counts, np.array(groups), size.depth + 1, confidence),
         step_acceptance=step_acceptance(counts - 1, size.depth),
         round_milliseconds=1000 * seconds / counts.size,
         tokens_per_second=tokens / seconds,
     )
+
+
+def replay(drafter: Drafter, texts: Sequence[Known], size: TreeSize) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Tokens of each round along texts whose continuations by the target are known, and which text it belongs to.
+
+    Since drafts change nothing, a round's outcome follows from the text: what :func:`evaluate` would count is found
+    without running the target.
+    """
+    groups: list[int] = []
+    lengths: list[int] = []
+    for index, text in enumerate(texts):
+        drafter.begin(1, text.tokens.size + 1)
+        drafter.start(0, int(text.tokens[0]))
+        read, known = 1, text.prompt
+        while known < text.tokens.size:
+            drafter.extend(0, text.tokens[read:known], text.features[:, read - 1 : known - 1])
+            left = text.tokens.size - known
+            limited = size._replace(nodes=min(size.nodes, left - 1), depth=min(size.depth, left - 1))
+            (tree,) = drafter.propose([0], [int(text.tokens[known - 1])], limited)
+            read, node = known, 0
+            while node >= 0 and known < text.tokens.size:
+                node = child_of(tree, node, int(text.tokens[known]))
+                known += 1
+            groups.append(index)
+            lengths.append(known - read)
+    return np.array(lengths), np.array(groups)
 
 
 def step_acceptance(accepted: NDArray[np.int64], depth: int) -> tuple[float, ...]:
@@ -137,10 +176,10 @@ def step_acceptance(accepted: NDArray[np.int64], depth: int) -> tuple[float, ...
     return tuple(now / before for before, now in itertools.pairwise(reached) if before)
 
 
-def _with_interval(counts: NDArray[np.int64], groups: NDArray[np.int64], most: int, confidence: float) -> Measured:
+def mean_length(counts: NDArray[np.int64], groups: NDArray[np.int64], most: int, confidence: float = 0.95) -> Measured:
+    """Mean tokens of rounds, each of at most ``most``, that belong to texts."""
     from foretell.dependence import metric_interval
 
-    found = metric_interval(
-        None, counts.astype(float), "acceptance_length", groups=groups, confidence=confidence, value_range=(1, most)
-    )
+    values, bounds = counts.astype(float), (1, max(2, most))
+    found = metric_interval(None, values, "acceptance_length", groups=groups, confidence=confidence, value_range=bounds)
     return Measured(float(counts.mean()), found.low, found.high)

@@ -18,8 +18,26 @@ from foretell.exact.product import unpack
 from foretell.exact.transform import block_size
 from foretell.models.decoder import Decoder
 
-Memory = list[tuple[Tensor, Tensor]]
-"""Keys and values of each layer, (B, K, T, W)."""
+
+class Memory:
+    """Keys and values of texts that stand at the same position.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Layers, texts, heads of keys, places, width of a head.
+    kind, device
+        As in the target's weights.
+    """
+
+    def __init__(self, shape: tuple[int, int, int, int, int], kind: torch.dtype, device: torch.device) -> None:
+        self.keys = torch.zeros(shape, dtype=kind, device=device)
+        self.values = torch.zeros(shape, dtype=kind, device=device)
+        self.used = 0
+
+    def keep(self, texts: Tensor) -> None:
+        """Forget all but these texts."""
+        self.keys, self.values = self.keys[:, texts], self.values[:, texts]
 
 
 class FloatTarget(nn.Module):
@@ -50,47 +68,51 @@ class FloatTarget(nn.Module):
     cosines: Tensor
     sines: Tensor
 
-    @torch.inference_mode()
-    def forward(self, tokens: Tensor, memory: Memory | None = None) -> tuple[Tensor, Memory]:
-        """Outputs (L, B, T, D) of all layers for rows (B, T) that follow what the memory holds, and the memory after.
-
-        Every text of a batch is at the same position.
-        """
-        x = self.embedding[tokens]
-        outputs, after = [], []
-        for layer in range(self.config.layers):
-            x, kept = self._layer(layer, x, None if memory is None else memory[layer])
-            outputs.append(x)
-            after.append(kept)
-        return torch.stack(outputs), after
-
-    def _layer(self, layer: int, x: Tensor, kept: tuple[Tensor, Tensor] | None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def new_memory(self, texts: int, places: int) -> Memory:
+        """Room for so many texts of so many tokens."""
         config = self.config
+        shape = (config.layers, texts, config.kv_heads, places, config.head_width)
+        return Memory(shape, self.head.dtype, self.head.device)
+
+    @torch.inference_mode()
+    def forward(self, tokens: Tensor, memory: Memory | None = None) -> Tensor:
+        """Outputs (L, B, T, D) of all layers, in float32, for rows (B, T) that follow what the memory holds.
+
+        Products run in the type of the weights.
+        """
+        memory = self.new_memory(*tokens.shape) if memory is None else memory
+        x, outputs = self.embedding[tokens].float(), []
+        for layer in range(self.config.layers):
+            x = self._layer(layer, x, memory)
+            outputs.append(x)
+        memory.used += tokens.shape[1]
+        return torch.stack(outputs)
+
+    def _layer(self, layer: int, x: Tensor, memory: Memory) -> Tensor:
+        config, kind = self.config, self.head.dtype
         weight = {name: getattr(self, name)[layer] for name in _NAMES}
-        h = rms_norm(x, weight["attention_norm"], config.epsilon)
+        h = rms_norm(x, weight["attention_norm"].float(), config.epsilon).to(kind)
         split = (*x.shape[:2], -1, config.head_width)
         q, k, v = (functional.linear(h, weight[n]).view(split).transpose(1, 2) for n in ("query", "key", "value"))
         if config.head_norms:
             q, k = (rms_norm(y, weight[f"{n}_norm"], config.epsilon) for y, n in ((q, "query"), (k, "key")))
-        first = 0 if kept is None else kept[0].shape[2]
-        places = slice(first, first + x.shape[1])
-        turns = self.cosines[layer, places].to(x.dtype), self.sines[layer, places].to(x.dtype)
-        q, k = _turn(q, *turns), _turn(k, *turns)
-        if kept is not None:
-            k, v = torch.cat([kept[0], k], 2), torch.cat([kept[1], v], 2)
-        mask = _visible(x.shape[1], k.shape[2], config.windows[layer], x.device)
-        seen = functional.scaled_dot_product_attention(q, k, v, mask, enable_gqa=True)
-        added = functional.linear(seen.transpose(1, 2).flatten(2), weight["output"])
-        x = x + (rms_norm(added, weight["attention_post"], config.epsilon) if config.post_norms else added)
-        h = rms_norm(x, weight["feed_norm"], config.epsilon)
+        places = slice(memory.used, memory.used + x.shape[1])
+        turns = self.cosines[layer, places].to(kind), self.sines[layer, places].to(kind)
+        memory.keys[layer, :, :, places], memory.values[layer, :, :, places] = _turn(k, *turns), v
+        keys, values = memory.keys[layer, :, :, : places.stop], memory.values[layer, :, :, : places.stop]
+        seen = _attend(_turn(q, *turns), keys, values, config.windows[layer])
+        added = functional.linear(seen.transpose(1, 2).flatten(2), weight["output"]).float()
+        x = x + (rms_norm(added, weight["attention_post"].float(), config.epsilon) if config.post_norms else added)
+        h = rms_norm(x, weight["feed_norm"].float(), config.epsilon).to(kind)
         gate = functional.linear(h, weight["gate"])
         gate = functional.gelu(gate, approximate="tanh") if config.activation == "gelu" else functional.silu(gate)
-        added = functional.linear(gate * functional.linear(h, weight["up"]), weight["down"])
-        return x + (rms_norm(added, weight["feed_post"], config.epsilon) if config.post_norms else added), (k, v)
+        added = functional.linear(gate * functional.linear(h, weight["up"]), weight["down"]).float()
+        return x + (rms_norm(added, weight["feed_post"].float(), config.epsilon) if config.post_norms else added)
 
     def logits(self, outputs: Tensor) -> Tensor:
         """Logits (..., rows) from the last layer's output."""
-        return functional.linear(rms_norm(outputs, self.final_norm, self.config.epsilon), self.head)
+        normed = rms_norm(outputs, self.final_norm.float(), self.config.epsilon)
+        return functional.linear(normed.to(self.head.dtype), self.head)
 
     def answers(
         self, prompts: Sequence[NDArray[np.int32]], most: int, temperature: float = 0.0, seed: int = 0
@@ -99,20 +121,24 @@ class FloatTarget(nn.Module):
         device = self.embedding.device
         generator = torch.Generator(device).manual_seed(seed)
         fed = torch.from_numpy(np.stack(prompts).astype(np.int64)).to(device)
-        told, memory = [fed], None
-        open_ = torch.ones(len(prompts), dtype=torch.bool, device=device)
-        for _ in range(min(most, self.config.context - fed.shape[1])):
-            outputs, memory = self.forward(fed, memory)
-            logits = self.logits(outputs[-1][:, -1]).float()
+        most = min(most, self.config.context - fed.shape[1])
+        memory = self.new_memory(fed.shape[0], fed.shape[1] + most)
+        found, open_ = [row.tolist() for row in prompts], torch.arange(len(prompts), device=device)
+        for _ in range(most):
+            logits = self.logits(self.forward(fed, memory)[-1][:, -1]).float()
             if temperature:
                 fed = torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=generator)
             else:
                 fed = logits.argmax(-1, keepdim=True)
-            told.append(fed)
-            open_ &= fed[:, 0] < self.leaves
-            if not open_.any():
+            for text, token in zip(open_.tolist(), fed[:, 0].tolist(), strict=True):
+                found[text].append(token)
+            going = torch.nonzero(fed[:, 0] < self.leaves)[:, 0]
+            if going.numel() < fed.shape[0]:
+                memory.keep(going)
+                fed, open_ = fed[going], open_[going]
+            if not going.numel():
                 break
-        return [_ended(row, prompts[0].size, self.leaves) for row in torch.cat(told, 1).cpu().numpy().astype(np.int32)]
+        return [np.array(text, np.int32) for text in found]
 
 
 _NAMES = (
@@ -121,20 +147,23 @@ _NAMES = (
 )  # fmt: skip
 
 
-def _ended(row: NDArray[np.int32], prompt: int, leaves: int) -> NDArray[np.int32]:
-    special = np.flatnonzero(row[prompt:] >= leaves)
-    return row[: prompt + special[0] + 1] if special.size else row
-
-
 def _turn(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
     a, b = x.chunk(2, -1)
     return torch.cat([a * cosine - b * sine, a * sine + b * cosine], -1)
 
 
-def _visible(new: int, all_: int, window: int, device: torch.device) -> Tensor:
-    """Which of all places each new one sees: those up to itself, in a window if there is one."""
-    ages = torch.arange(all_ - new, all_, device=device)[:, None] - torch.arange(all_, device=device)
-    return (ages >= 0) & (ages < window) if window else ages >= 0
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, window: int) -> Tensor:
+    """What the last places see of all up to themselves, in a window if there is one: (B, H, T, W)."""
+    new, all_ = queries.shape[2], keys.shape[2]
+    if new == 1:
+        # Queries that share keys go side by side as places; all see everything.
+        first = max(0, all_ - window) if window else 0
+        grouped = queries.view(queries.shape[0], keys.shape[1], -1, queries.shape[3])
+        seen = functional.scaled_dot_product_attention(grouped, keys[:, :, first:], values[:, :, first:])
+        return seen.reshape(queries.shape)
+    ages = torch.arange(all_ - new, all_, device=keys.device)[:, None] - torch.arange(all_, device=keys.device)
+    visible = (ages >= 0) & (ages < window) if window else ages >= 0
+    return functional.scaled_dot_product_attention(queries, keys, values, visible, enable_gqa=True)
 
 
 def _plain(packed: NDArray[np.int8], scales: NDArray[np.float32], outputs: int, block: int) -> Tensor:

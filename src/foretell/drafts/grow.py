@@ -57,7 +57,7 @@ def grow(growing: Growing, size: TreeSize, expand: Expand) -> Tree:
     growing : Growing
         A tree with its root alone.
     size : TreeSize
-        At most ``width`` nodes are expanded at a depth; ``nodes`` are kept in the end.
+        At most ``width`` nodes are expanded at a depth, until none has the chance ``least``; ``nodes`` are kept.
     expand : callable
         Asks the drafter for children; called for depths 0, 1, ... once each.
     """
@@ -71,4 +71,6 @@ def grow(growing: Growing, size: TreeSize, expand: Expand) -> Tree:
         ]
         order = np.argsort([-growing.chances[child] for child in children], kind="stable")
         frontier = [children[i] for i in order[: size.width]]
+        if growing.chances[frontier[0]] < size.least:
+            break
     return best_nodes(growing.tree(), size.nodes)

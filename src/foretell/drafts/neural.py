@@ -60,7 +60,7 @@ class NeuralDrafter:
         places = torch.arange(own.used, own.used + tokens.size, device=weight.device)
         tapped = torch.from_numpy(np.ascontiguousarray(features.transpose(1, 0, 2))[None]).to(weight)
         read = torch.from_numpy(tokens.astype(np.int64)[None]).to(weight.device)
-        attend = _append(own)
+        attend = _append(own, self.network.config.window)
         states = self.network.step(0, self.network.embed(read), self.network.begin(tapped), places, attend)
         own.used += tokens.size
         own.state = states[:, -1:]
@@ -91,7 +91,8 @@ class NeuralDrafter:
         tokens = torch.tensor([[growing.tokens[node] for node in nodes]], device=device)
         parents = torch.stack([branch.states[growing.parents[node]] for node in nodes])[None]
         position = torch.tensor([branch.own.used - 1 + depth], device=device)
-        attend = branch.attend(nodes, growing)
+        window = self.network.config.window
+        attend = branch.attend(nodes, growing, max(0, int(position) - window + 1) if window else 0)
         return self.network.step(depth, self.network.embed(tokens), parents, position, attend)
 
 
@@ -105,8 +106,8 @@ class _Branch:
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
 
-    def attend(self, nodes: NDArray[np.int32], growing: Growing) -> Attend:
-        """Attention of new nodes to what was read, to their ancestors and to themselves."""
+    def attend(self, nodes: NDArray[np.int32], growing: Growing, first: int) -> Attend:
+        """Attention of new nodes to what was read from place ``first`` on, to their ancestors and to themselves."""
         self._nodes += nodes.tolist()
         seen = torch.from_numpy(branch_mask(nodes, self._nodes, growing))
 
@@ -114,21 +115,23 @@ class _Branch:
             self._keys.append(keys)
             self._values.append(values)
             used = self.own.used
-            all_keys = torch.cat([self.own.keys[:, :, :used], *self._keys], 2)
-            all_values = torch.cat([self.own.values[:, :, :used], *self._values], 2)
-            visible = torch.cat([torch.ones(len(nodes), used, dtype=torch.bool), seen], 1).to(queries.device)
+            all_keys = torch.cat([self.own.keys[:, :, first:used], *self._keys], 2)
+            all_values = torch.cat([self.own.values[:, :, first:used], *self._values], 2)
+            visible = torch.cat([torch.ones(len(nodes), used - first, dtype=torch.bool), seen], 1).to(queries.device)
             return _masked(queries, all_keys, all_values, visible)
 
         return attend
 
 
-def _append(own: _Stream) -> Attend:
+def _append(own: _Stream, window: int) -> Attend:
     """Causal attention of new places to themselves and all before, which are then remembered."""
 
     def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         first, last = own.used, own.used + keys.shape[2]
         own.keys[:, :, first:last], own.values[:, :, first:last] = keys, values
         visible = torch.ones(last - first, last, dtype=torch.bool, device=keys.device).tril(first)
+        if window:
+            visible = visible.triu(first - window + 1)
         return _masked(queries, own.keys[:, :, :last], own.values[:, :, :last], visible)
 
     return attend

@@ -24,11 +24,23 @@ from foretell.exact.rotary import inverse_frequencies, rotary_table
 from foretell.exact.transform import REST_STEPS, block_size, hadamard, quantise, rms_norm
 from foretell.models.convert import packed_matrix, rotated_values
 from foretell.models.decoder import Decoder
-from foretell.models.few_rows import new_shared, run_few
+from foretell.models.few_rows import new_shared, project_rows, run_few
 from foretell.models.layers import Rows, Shape, Taps, Weights, new_cache
 
 Arrays = dict[str, NDArray[np.float32]]
 _CHUNK = 32
+_FAR = np.float32(16.0)
+"""Tokens so far below the likeliest do not count."""
+
+
+@compiled
+def _round_rows(x: NDArray[np.float32], block: int, left: NDArray[np.int8], steps: NDArray[np.float32]) -> None:
+    """Rotate the rows of ``x`` and round them to 8 bits."""
+    row = np.empty(x.shape[1], np.float32)
+    for r in range(x.shape[0]):
+        row[:] = x[r]
+        hadamard(row, block)
+        steps[r] = quantise(row, left[r])
 
 
 @compiled
@@ -41,13 +53,9 @@ def _multiply(
 ) -> None:
     """Add the products of the rows of ``x``, rounded to 8 bits, to the rows of ``out`` (M, N)."""
     count, inputs = x.shape
-    row, left = np.empty(inputs, np.float32), np.empty((count, inputs), np.int8)
-    steps = np.empty(count, np.float32)
+    left, steps = np.empty((count, inputs), np.int8), np.empty(count, np.float32)
     sums = np.empty((count, scales.size), np.int32)
-    for r in range(count):
-        row[:] = x[r]
-        hadamard(row, block)
-        steps[r] = quantise(row, left[r])
+    _round_rows(x, block, left, steps)
     product_at(
         left.ctypes.data, inputs, packed.ctypes.data, inputs * 16, inputs, packed.shape[0], sums.ctypes.data,
         scales.size, count,
@@ -55,6 +63,38 @@ def _multiply(
     for r in range(count):
         for n in range(out.shape[1]):
             out[r, n] += (np.float32(sums[r, n]) * steps[r]) * scales[n]
+
+
+@compiled
+def _best_rows(
+    sums: NDArray[np.int32],
+    steps: NDArray[np.float32],
+    scales: NDArray[np.float32],
+    count: int,
+    best: NDArray[np.int64],
+    rates: NDArray[np.float64],
+) -> None:
+    """The columns with the largest scores of each row, among the first ``count``, and their probabilities."""
+    for r in range(sums.shape[0]):
+        scores = np.empty(count, np.float32)
+        for n in range(count):
+            scores[n] = (np.float32(sums[r, n]) * steps[r]) * scales[n]
+        for place in range(best.shape[1]):
+            best[r, place] = -1
+        for n in range(count):
+            place = best.shape[1] - 1
+            if best[r, place] >= 0 and scores[n] <= scores[best[r, place]]:
+                continue
+            while place > 0 and (best[r, place - 1] < 0 or scores[n] > scores[best[r, place - 1]]):
+                best[r, place] = best[r, place - 1]
+                place -= 1
+            best[r, place] = n
+        largest, total = scores[best[r, 0]], 0.0
+        for n in range(count):
+            if scores[n] > largest - _FAR:
+                total += np.exp(np.float64(scores[n] - largest))
+        for place in range(best.shape[1]):
+            rates[r, place] = np.exp(np.float64(scores[best[r, place]] - largest)) / total
 
 
 @compiled
@@ -173,7 +213,10 @@ class QuantisedDrafter:
             return normed
         state: NDArray[np.float32] = np.tile(self._first_bias, (features.shape[1], 1))
         for matrix, part in zip(self._first, features, strict=True):
-            _multiply(np.ascontiguousarray(part), *matrix, self._block, state)
+            own = np.ascontiguousarray(part)
+            if self.config.normed_taps:
+                _norm_all(own, np.ones(own.shape[1], np.float32), self.config.epsilon, own)
+            _multiply(own, *matrix, self._block, state)
         return state
 
     def _step(
@@ -185,11 +228,12 @@ class QuantisedDrafter:
         hidden: NDArray[np.float32] = np.tile(self._fuse_bias[module], (tokens.size, 1))
         for matrix, part in zip(self._fuse[module], (embedded, state), strict=True):
             _multiply(part, *matrix, self._block, hidden)
-        weights, nothing = self._layers[module], np.zeros(1, np.int32)
+        weights = self._layers[module]
+        window, table = np.array([self.config.window], np.int32), np.zeros(1, np.int32)
         shared = new_shared(tokens.size, weights, self._shape)
         taps = Taps(np.full(1, -1, np.int32), np.empty((0, 0, 0), np.float32))
         turns = (self._cosines, self._sines)
-        run_together(run_few, weights, self._shape, nothing, nothing, *turns, rows, hidden, self._cache, shared, taps)
+        run_together(run_few, weights, self._shape, window, table, *turns, rows, hidden, self._cache, shared, taps)
         return hidden
 
     def propose(self, streams: Sequence[int], roots: Sequence[int], size: TreeSize) -> list[Tree]:
@@ -217,15 +261,14 @@ class QuantisedDrafter:
 
     def _likeliest(self, state: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """The most probable tokens after each state, with their probabilities: (M, count) each."""
-        scores = np.zeros((state.shape[0], self._drafted.size), np.float32)
-        _multiply(state, *self._head, self._block, scores)
-        count = min(count, self._drafted.size)
-        best = np.argpartition(-scores, count - 1, axis=1)[:, :count] if count < self._drafted.size else None
-        best = np.tile(np.arange(count), (state.shape[0], 1)) if best is None else best
-        best = np.take_along_axis(best, np.argsort(-np.take_along_axis(scores, best, 1), axis=1, kind="stable"), 1)
-        scores -= scores.max(axis=1, keepdims=True)
-        weights = np.exp(scores)
-        rates = np.take_along_axis(weights, best, 1).astype(np.float64) / weights.sum(axis=1, keepdims=True)
+        packed, scales = self._head
+        left, steps = np.empty(state.shape, np.int8), np.empty(len(state), np.float32)
+        _round_rows(state, self._block, left, steps)
+        sums = np.empty((len(state), scales.size), np.int32)
+        run_together(project_rows, left, packed, sums)
+        best = np.empty((len(state), min(count, self._drafted.size)), np.int64)
+        rates = np.empty(best.shape, np.float64)
+        _best_rows(sums, steps, scales, self._drafted.size, best, rates)
         return self._drafted[best].astype(np.int32), rates
 
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from foretell.drafts.losses import soft_cross_entropy
 from foretell.drafts.networks.base import DraftNetwork
-from foretell.drafts.unroll import unroll
+from foretell.drafts.unroll import Unrolling, unroll
 
 
 @dataclass(frozen=True)
@@ -18,37 +19,38 @@ class Recipe:
 
     Attributes
     ----------
-    steps : int
-        Draft steps J that training takes.
+    unrolling : Unrolling
+        The draft steps that training takes.
     cross_entropy, regression : float
         Weights of the two losses: against the target's distribution, and (smooth L1) against its features.
     decay : float
         Each step counts this much of the one before.
-    detach : bool
-        Whether states are fed back as constants.
     rate : float
         Learning rate of AdamW.
     """
 
-    steps: int
+    unrolling: Unrolling
     cross_entropy: float
     regression: float
     decay: float
-    detach: bool
     rate: float
 
 
 RECIPES = {
-    "eagle2": Recipe(1, 0.1, 1.0, 1.0, True, 3e-4),
-    "hass": Recipe(3, 0.1, 1.0, 1.0, True, 3e-4),
-    "eagle3": Recipe(7, 1.0, 0.0, 0.8, False, 3e-4),
-    "prism": Recipe(7, 1.0, 0.0, 0.8, False, 3e-4),
-    "medusa": Recipe(5, 1.0, 0.0, 0.8, False, 3e-4),
+    "eagle2": Recipe(Unrolling(1), 0.1, 1.0, 1.0, 1e-3),
+    "hass": Recipe(Unrolling(3, detach=True), 0.1, 1.0, 1.0, 1e-3),
+    "eagle3": Recipe(Unrolling(7), 1.0, 0.0, 0.8, 1e-3),
+    "prism": Recipe(Unrolling(7), 1.0, 0.0, 0.8, 1e-3),
+    "medusa": Recipe(Unrolling(5), 1.0, 0.0, 0.8, 1e-3),
 }
 """By architecture. Learning rates suit networks of a few million parameters; the papers' are for billions."""
+PUBLISHED_PRISM = Recipe(Unrolling(3, project_again=True), 0.1, 0.0, 1.0, 3e-4)
+"""What PRISM's authors train after a warm start from a HASS draft (:func:`foretell.drafts.training.warm_start`)."""
 
 
-def draft_loss(network: DraftNetwork, recipe: Recipe, tokens: Tensor, tapped: Tensor, last: Tensor) -> Tensor:
+def draft_loss(
+    network: DraftNetwork, recipe: Recipe, tokens: Tensor, tapped: Tensor, last: Tensor, places: Tensor | None = None
+) -> Tensor:
     """Loss of a batch of texts: the mean over places of what each step costs, over all steps.
 
     Parameters
@@ -59,22 +61,37 @@ def draft_loss(network: DraftNetwork, recipe: Recipe, tokens: Tensor, tapped: Te
         The target's features.
     last : Tensor, shape (B, T, D)
         Output of the target's last layer, before its final norm.
+    places : Tensor of int64, shape (B, P), optional
+        Where drafts begin; everywhere by default.
     """
+    texts, length = tokens.shape
+    everywhere = torch.arange(length - 1, device=tokens.device).expand(texts, -1)
+    starts = everywhere if places is None else places
     features = network.normed(last)
-    with torch.no_grad():
-        wanted = torch.softmax((features @ network.head[network.drafted].to(features.dtype).T).float(), -1)
+    wanted = _distributions(features, network.target_head_rows())
+    head = network.head_rows()
     total = features.new_zeros((), dtype=torch.float32)
     weight = 1.0
-    for step, state in enumerate(unroll(network, tokens, tapped, recipe.steps, recipe.detach)):
+    for step, state in enumerate(unroll(network, tokens, tapped, recipe.unrolling, places)):
         # Index t of the state stands for place t + 1 + step of the target.
-        places = state.shape[1] - step
-        if places <= 0:
+        aims = starts + 1 + step
+        text, index = torch.nonzero(aims < length, as_tuple=True)
+        if not text.numel():
             break
-        ahead, aim = state[:, :places], slice(1 + step, None)
+        rows, ahead = text * length + aims[text, index], state[text, index]
         if recipe.cross_entropy:
-            logs = torch.log_softmax(network.scores(step, ahead).float(), -1)
-            total = total - weight * recipe.cross_entropy * (wanted[:, aim] * logs).sum(-1).mean()
+            seen = network.before_head(step, ahead)
+            total = total + weight * recipe.cross_entropy * soft_cross_entropy(seen, head, wanted, rows)
         if recipe.regression and network.predicts_features:
-            total = total + weight * recipe.regression * functional.smooth_l1_loss(ahead, features[:, aim])
+            wished = features.flatten(0, 1)[rows]
+            total = total + weight * recipe.regression * functional.smooth_l1_loss(ahead.float(), wished.float())
         weight *= recipe.decay
     return total
+
+
+@torch.no_grad()
+def _distributions(features: Tensor, head: Tensor) -> Tensor:
+    """The target's distributions over rows that can be drafted, (B * T, draft_rows), in the features' type."""
+    flat = features.flatten(0, 1)
+    parts = [torch.softmax((flat[i : i + 128] @ head.T).float(), -1) for i in range(0, len(flat), 128)]
+    return torch.cat([part.to(features.dtype) for part in parts])

@@ -92,7 +92,7 @@ class Speculation:
     def round(self, streams: Sequence[int], choose: Chooser, size: TreeSize) -> list[list[int]]:
         """One pass of the target for these streams, ascending; returns the tokens that each goes on with."""
         room = int(self.capacity - self.used[list(streams)].max()) - 1
-        limited = TreeSize(max(0, min(size.nodes, room)), max(0, min(size.depth, room)), size.width)
+        limited = size._replace(nodes=max(0, min(size.nodes, room)), depth=max(0, min(size.depth, room)))
         trees = self.drafter.propose(streams, [int(self.roots[s]) for s in streams], limited)
         if self.costs is not None:
             trees = trim(trees, self.costs)
@@ -132,10 +132,10 @@ class Speculation:
         return states, taps.values
 
 
-def new_speculation(target: Decoder, drafter: Drafter, slots: int) -> Speculation:
-    """One stream of ``slots`` tokens, its trees trimmed to what pays on this machine."""
+def new_speculation(target: Decoder, drafter: Drafter, slots: int, streams: int = 1) -> Speculation:
+    """Streams of ``slots`` tokens, their trees trimmed to what pays on this machine."""
     costs = None if drafter.name == "none" else np.array(measured_costs(target))
-    return Speculation(target, drafter, 1, slots, costs)
+    return Speculation(target, drafter, streams, slots, costs)
 
 
 def _walk(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from foretell.drafts.checkpoint import save_draft
-from foretell.drafts.features import Features
-from foretell.drafts.networks import DraftNetwork
+from foretell.drafts.features import Features, halves_pay
+from foretell.drafts.networks import DraftNetwork, StepwiseNetwork
 from foretell.drafts.recipes import Recipe, draft_loss
 from foretell.errors import ModelError, UsageError
 
@@ -40,6 +41,9 @@ class Schedule:
         Part of the steps in which the learning rate rises.
     clip : float
         Largest norm of a gradient.
+    places : int
+        Places of a text at which drafts begin in an update, drawn anew each time; 0 for all. Step 0 is computed
+        everywhere, later steps at these alone, so that an update sees more text for the same work.
     """
 
     steps: int
@@ -48,6 +52,7 @@ class Schedule:
     save_every: int = 200
     warm_up: float = 0.02
     clip: float = 1.0
+    places: int = 0
 
     def rate(self, step: int) -> float:
         """Part of the full learning rate at a step: a rise, then a fall in a straight line."""
@@ -61,6 +66,13 @@ class Schedule:
         wanted = np.arange(step * self.batch, (step + 1) * self.batch)
         orders = {int(p): np.random.default_rng((self.seed, int(p))).permutation(count) for p in set(wanted // count)}
         return np.array([orders[int(place // count)][place % count] for place in wanted])
+
+    def starts(self, step: int, length: int) -> Tensor | None:
+        """Where drafts begin in the texts of an update, (batch, places), or None for everywhere."""
+        if not 0 < self.places < length - 1:
+            return None
+        rng = np.random.default_rng((self.seed, step, length))
+        return torch.from_numpy(rng.permuted(np.tile(np.arange(length - 1), (self.batch, 1)), axis=1)[:, : self.places])
 
 
 def train(
@@ -93,23 +105,25 @@ def train(
         raise ModelError("the features are of another model than the draft's target", "compute them for this one")
     taps, last = features.places_of(config.taps), len(features.layers) - 1
     network = network.to(device).train()
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimiser = torch.optim.AdamW(parameters, recipe.rate, betas=(0.9, 0.95), weight_decay=0.01)
+    worker = copy.deepcopy(network).to(torch.bfloat16) if halves_pay(device) else network
+    optimiser = torch.optim.AdamW(network.parameters(), recipe.rate, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
     first = _resume(network, optimiser, recipe, schedule, folder)
     begin = time.monotonic()
     with (folder / "log.csv").open("a", newline="") as log:
         rows = csv.writer(log)
         for step in range(first, schedule.steps):
+            _hand_weights(network, worker)
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate * schedule.rate(step)
-            chosen = schedule.texts(step, len(features.tokens))
+            chosen, starts = schedule.texts(step, len(features.tokens)), schedule.starts(step, features.tokens.shape[1])
             tokens = torch.from_numpy(features.tokens[chosen].astype(np.int64)).to(device)
-            outputs = torch.from_numpy(features.outputs[chosen].astype(np.float32)).to(device)
-            with torch.autocast(device, torch.bfloat16, enabled=device != "cpu"):
-                loss = draft_loss(network, recipe, tokens, outputs[:, :, taps], outputs[:, :, last])
-            optimiser.zero_grad(set_to_none=True)
+            outputs = torch.from_numpy(features.outputs[chosen]).to(device, worker.embedding.dtype)
+            places = None if starts is None else starts.to(device)
+            loss = draft_loss(worker, recipe, tokens, outputs[:, :, taps], outputs[:, :, last], places)
+            worker.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(parameters, schedule.clip)
+            _hand_gradients(worker, network)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), schedule.clip)
             optimiser.step()
             rows.writerow([step, f"{loss.item():.5f}", f"{optimiser.param_groups[0]['lr']:.3e}",
                            f"{time.monotonic() - begin:.1f}"])  # fmt: skip
@@ -121,8 +135,43 @@ def train(
     return network.eval()
 
 
+@torch.no_grad()
+def _hand_weights(network: DraftNetwork, worker: DraftNetwork) -> None:
+    """Give the worker, whose products run in bfloat16, the weights that the optimiser keeps in float32."""
+    if worker is not network:
+        for own, kept in zip(worker.parameters(), network.parameters(), strict=True):
+            own.copy_(kept)
+
+
+def _hand_gradients(worker: DraftNetwork, network: DraftNetwork) -> None:
+    if worker is not network:
+        for own, kept in zip(worker.parameters(), network.parameters(), strict=True):
+            kept.grad = None if own.grad is None else own.grad.float()
+
+
+def warm_start(network: StepwiseNetwork, trained: StepwiseNetwork) -> None:
+    """Let every module begin as the one of a trained draft that reads the same layers (PRISM's published recipe).
+
+    Raises
+    ------
+    ModelError
+        If the trained draft has another shape.
+    """
+    own, other = network.config, trained.config
+    alike = [replace(config, architecture="prism", modules=1, step_map=(0,)) for config in (own, other)]
+    if alike[0] != alike[1]:
+        raise ModelError("the draft to begin from has another shape", "train one that reads the same layers")
+    with torch.no_grad():
+        network.draft(trained.drafted)
+        if network.fc is not None and trained.fc is not None:
+            network.fc.load_state_dict(trained.fc.state_dict())
+        for module in range(own.modules):
+            network.fuse[module].load_state_dict(trained.fuse[0].state_dict())
+            network.layers[module].load_state_dict(trained.layers[0].state_dict())
+
+
 def _settings(recipe: Recipe, schedule: Schedule) -> dict[str, object]:
-    return {"recipe": vars(recipe), "schedule": vars(schedule)}
+    return {"recipe": asdict(recipe), "schedule": asdict(schedule)}
 
 
 def _moments(network: DraftNetwork, optimiser: torch.optim.AdamW) -> dict[str, Tensor]:

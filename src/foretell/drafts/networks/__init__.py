@@ -8,7 +8,7 @@ from foretell.drafts.networks.eagle3 import Eagle3Network
 from foretell.drafts.networks.medusa import MedusaNetwork
 from foretell.drafts.networks.stepwise import StepwiseNetwork
 
-__all__ = ["DraftNetwork", "TargetTables", "new_network"]
+__all__ = ["DraftNetwork", "Eagle3Network", "StepwiseNetwork", "TargetTables", "new_network"]
 
 
 def new_network(config: DraftConfig, tables: TargetTables) -> DraftNetwork:

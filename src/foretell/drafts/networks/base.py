@@ -79,14 +79,18 @@ class Block(nn.Module):
     def forward(self, x: Tensor, residual: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """Output (B, T, D) for inputs (B, T, inputs), the residual stream (B, T, D) and positions (T,) or (B, T)."""
         config = self.config
-        split = (*x.shape[:2], -1, config.head_width)
-        q, k, v = (p(x).view(split).transpose(1, 2) for p in (self.q_proj, self.k_proj, self.v_proj))
-        cosine, sine = _turns(positions, config)
-        seen = attend(_turn(q, cosine, sine), _turn(k, cosine, sine), v)
+        queries = self.q_proj(x).view(*x.shape[:2], -1, config.head_width).transpose(1, 2)
+        seen = attend(_turn(queries, *_turns(positions, config)), *self.keys_values(x, positions))
         residual = residual + self.o_proj(seen.transpose(1, 2).flatten(2))
         h = rms_norm(residual, self.post_attention_layernorm, config.epsilon)
         added: Tensor = self.down_proj(functional.silu(self.gate_proj(h)) * self.up_proj(h))
         return residual + added
+
+    def keys_values(self, x: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """What attention remembers of inputs: (B, K, T, W) each."""
+        split = (*x.shape[:2], -1, self.config.head_width)
+        keys, values = (p(x).view(split).transpose(1, 2) for p in (self.k_proj, self.v_proj))
+        return _turn(keys, *_turns(positions, self.config)), values
 
 
 def _turns(positions: Tensor, config: DraftConfig) -> tuple[Tensor, Tensor]:
@@ -122,6 +126,12 @@ class DraftNetwork(nn.Module, ABC):
             self.register_buffer(name, table, persistent=False)
         # Row of the target's vocabulary of each row that can be drafted.
         self.register_buffer("drafted", torch.arange(config.draft_rows))
+        self._drafted_head: Tensor | None = None
+
+    def draft(self, rows: Tensor) -> None:
+        """Draft these rows of the target's vocabulary, as many as the configuration says."""
+        self.drafted.copy_(rows)
+        self._drafted_head = None
 
     def embed(self, tokens: Tensor) -> Tensor:
         """Embeddings of tokens, in the type of the network's weights."""
@@ -139,9 +149,34 @@ class DraftNetwork(nn.Module, ABC):
     def step(self, step: int, embedded: Tensor, state: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """State after a step: of embeddings and states (B, T, D) at positions (T,) or (B, T)."""
 
+    @abstractmethod
+    def project(self, step: int, embedded: Tensor, state: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values that a step's module writes for these inputs, (B, K, T, W) each."""
+
+    def join(self, tapped: Tensor) -> Tensor:
+        """Features (B, T, taps, D) of several layers side by side, (B, T, taps * D)."""
+        if self.config.normed_taps:
+            tapped = functional.rms_norm(tapped, (tapped.shape[-1],), None, self.config.epsilon)
+        return tapped.flatten(2)
+
+    def before_head(self, step: int, state: Tensor) -> Tensor:
+        """What the head sees of the state after a step, (B, T, D)."""
+        return state
+
+    def head_rows(self) -> Tensor:
+        """Rows of the head that can be drafted, (draft_rows, D)."""
+        wanted, known = (next(self.parameters()).dtype, self.head.device), self._drafted_head
+        if known is None or (known.dtype, known.device) != wanted:
+            known = self._drafted_head = self.target_head_rows().to(wanted[0])
+        return known
+
+    def target_head_rows(self) -> Tensor:
+        """Those of the target's head, (draft_rows, D)."""
+        return self.head[self.drafted]
+
     def scores(self, step: int, state: Tensor) -> Tensor:
         """Logits (B, T, draft_rows) from the state after a step."""
-        return state @ self.head[self.drafted].to(state.dtype).T
+        return self.before_head(step, state) @ self.head_rows().T
 
     @property
     def predicts_features(self) -> bool:

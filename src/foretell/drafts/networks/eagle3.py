@@ -24,24 +24,33 @@ class Eagle3Network(DraftNetwork):
 
     def begin(self, tapped: Tensor) -> Tensor:
         """The projected features of several layers."""
-        state: Tensor = self.fc(tapped.flatten(2))
+        state: Tensor = self.fc(self.join(tapped))
         return state
 
     def step(self, step: int, embedded: Tensor, state: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """One decoder layer; every step uses the same."""
-        epsilon = self.config.epsilon
-        token = rms_norm(embedded, self.input_layernorm, epsilon)
-        both = torch.cat([token, rms_norm(state, self.hidden_norm, epsilon)], -1)
-        out: Tensor = self.midlayer(both, state, positions, attend)
+        out: Tensor = self.midlayer(self._both(embedded, state), state, positions, attend)
         return out
 
-    def scores(self, step: int, state: Tensor) -> Tensor:
-        """Logits by the draft's own norm and head."""
-        logits: Tensor = self.lm_head(rms_norm(state, self.norm, self.config.epsilon))
-        return logits
+    def project(self, step: int, embedded: Tensor, state: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values that the layer writes."""
+        return self.midlayer.keys_values(self._both(embedded, state), positions)
+
+    def _both(self, embedded: Tensor, state: Tensor) -> Tensor:
+        epsilon = self.config.epsilon
+        token = rms_norm(embedded, self.input_layernorm, epsilon)
+        return torch.cat([token, rms_norm(state, self.hidden_norm, epsilon)], -1)
+
+    def before_head(self, step: int, state: Tensor) -> Tensor:
+        """The state, normed by the draft's own norm."""
+        return rms_norm(state, self.norm, self.config.epsilon)
+
+    def head_rows(self) -> Tensor:
+        """The draft's own head."""
+        return self.lm_head.weight
 
     def use_target_head(self) -> None:
         """Let the own head begin as the target's."""
         with torch.no_grad():
-            self.lm_head.weight.copy_(self.head[self.drafted])
+            self.lm_head.weight.copy_(self.target_head_rows())
             self.norm.copy_(self.final_norm)

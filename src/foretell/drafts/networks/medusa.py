@@ -27,7 +27,11 @@ class MedusaNetwork(DraftNetwork):
         """The state stays what the target gave."""
         return state
 
-    def scores(self, step: int, state: Tensor) -> Tensor:
-        """Logits of the step's head."""
+    def project(self, step: int, embedded: Tensor, state: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Heads attend to nothing."""
+        return state[:, None], state[:, None]
+
+    def before_head(self, step: int, state: Tensor) -> Tensor:
+        """The state and what the step's head adds."""
         layer = self.heads[self.config.module_of(step)]
-        return super().scores(step, state + functional.silu(layer(state)))
+        return state + functional.silu(layer(state))

@@ -6,6 +6,8 @@ and HASS have one module. All modules write keys and values into one memory, as 
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -24,26 +26,30 @@ class StepwiseNetwork(DraftNetwork):
         self.fuse = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(config.modules))
         self.layers = nn.ModuleList(Block(config, width) for _ in range(config.modules))
 
+    def module(self, index: int) -> tuple[nn.Linear, Block]:
+        """Fusion and decoder layer of a module."""
+        return cast(nn.Linear, self.fuse[index]), cast(Block, self.layers[index])
+
     def begin(self, tapped: Tensor) -> Tensor:
         """The projected features of several layers, or the normed output of the last."""
         if self.fc is None:
             return self.normed(tapped[:, :, 0])
-        state: Tensor = self.fc(tapped.flatten(2))
+        state: Tensor = self.fc(self.join(tapped))
         return state
 
     def step(self, step: int, embedded: Tensor, state: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """Fuse token and state, attend, feed forward: all by the step's module."""
-        module = self.config.module_of(step)
-        fused = self.fuse[module](torch.cat([embedded, state], -1))
-        out: Tensor = self.layers[module](fused, fused, positions, attend)
+        fuse, layer = self.module(self.config.module_of(step))
+        fused = fuse(torch.cat([embedded, state], -1))
+        out: Tensor = layer(fused, fused, positions, attend)
         return out
+
+    def project(self, step: int, embedded: Tensor, state: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values that a step's module writes for these inputs."""
+        fuse, layer = self.module(self.config.module_of(step))
+        return layer.keys_values(fuse(torch.cat([embedded, state], -1)), positions)
 
     @property
     def predicts_features(self) -> bool:
         """Only without multi-hidden-state input are states and features of one kind."""
         return self.fc is None
-
-    def copy_module(self, source: int, target: int) -> None:
-        """Let a module begin as another one (PRISM's warm start)."""
-        self.fuse[target].load_state_dict(self.fuse[source].state_dict())
-        self.layers[target].load_state_dict(self.layers[source].state_dict())

@@ -1,0 +1,61 @@
+"""Cross-entropy against a target's distribution, without keeping scores of all rows for the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_CHUNK, _CHUNK_OF_HEAD = 128, 512
+"""Places whose scores are computed together, so that they stay in caches; more where the head is trained too."""
+
+
+class _SoftCrossEntropy(torch.autograd.Function):
+    """Sum over places of the cross-entropy of softmax(states @ head.T) against distributions; grads made on the way."""
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, head: Tensor, wanted: Tensor, rows: Tensor) -> Tensor:
+        """See :func:`soft_cross_entropy`; the gradients are those of the sum."""
+        of_states = torch.empty_like(states) if ctx.needs_input_grad[0] else None
+        of_head = torch.zeros_like(head, dtype=torch.float32) if ctx.needs_input_grad[1] else None
+        total = torch.zeros((), dtype=torch.float32, device=states.device)
+        chunk = _CHUNK if of_head is None else _CHUNK_OF_HEAD
+        for begin in range(0, states.shape[0], chunk):
+            part = slice(begin, begin + chunk)
+            aims = wanted[rows[part]].float()
+            scores = (states[part] @ head.T).float()
+            total += -(aims * scores).sum() + torch.logsumexp(scores, -1).sum()
+            back = (torch.softmax(scores, -1) - aims).to(states.dtype)
+            if of_states is not None:
+                of_states[part] = back @ head
+            if of_head is not None:
+                of_head += (back.T @ states[part]).float()
+        ctx.save_for_backward(of_states, of_head)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *outside: Any) -> tuple[Tensor | None, Tensor | None, None, None]:
+        """Scale the gradients that the forward pass made."""
+        of_states, of_head = ctx.saved_tensors
+        grad = outside[0]
+        head = None if of_head is None else of_head * grad
+        return None if of_states is None else of_states * grad.to(of_states.dtype), head, None, None
+
+
+def soft_cross_entropy(states: Tensor, head: Tensor, wanted: Tensor, rows: Tensor) -> Tensor:
+    """Mean cross-entropy of ``softmax(states @ head.T)`` against given distributions.
+
+    Parameters
+    ----------
+    states : Tensor, shape (N, D)
+        What the head sees; products run in its type.
+    head : Tensor, shape (R, D)
+        Of the same type.
+    wanted : Tensor, shape (M, R)
+        Distributions.
+    rows : Tensor of int64, shape (N,)
+        Which distribution each state should have.
+    """
+    total: Tensor = _SoftCrossEntropy.apply(states, head, wanted, rows)  # type: ignore[no-untyped-call]
+    return total / max(1, states.shape[0])
