@@ -180,7 +180,6 @@ def main() -> int:
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     target = registry.load("smollm2-135m")
-    features = compute_features(target, list(np.load(args.folder / "texts.npy")), TAPS, args.folder / "features")
     known = known_answers(target, args.folder, args.prompts, args.tokens)
     rows = {row["variant"]: row for row in json.loads(RESULT.read_text())} if RESULT.exists() else {}
     begin = time.monotonic()
@@ -189,7 +188,10 @@ def main() -> int:
             found, each = followed(drafter, known)
             rows[name] = {"variant": name, "prompts": len(known), **found, "by_prompt": [round(v, 4) for v in each]}
             RESULT.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
-    for name in () if args.shipped else args.names:
+    if args.shipped:
+        return report(rows)
+    features = compute_features(target, list(np.load(args.folder / "texts.npy")), TAPS, args.folder / "features")
+    for name in args.names:
         if rows.get(name, {}).get("updates") == args.updates:
             continue
         if time.monotonic() - begin > args.seconds:
@@ -202,6 +204,10 @@ def main() -> int:
                       "prompts": len(known), **found, "by_prompt": [round(v, 4) for v in each]}  # fmt: skip
         RESULT.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
         print(line(rows[name]), flush=True)
+    return report(rows)
+
+
+def report(rows: dict[str, dict[str, object]]) -> int:
     for row in rows.values():
         print(line(row), against(row, rows.get("prism")))
     return 0
@@ -215,7 +221,7 @@ def line(row: dict[str, object]) -> str:
 
 def against(row: dict[str, object], base: dict[str, object] | None) -> str:
     """By how much ``prism`` is above a variant on the same prompts: mean of the ratios' logarithms, +- 2 s.e."""
-    if base is None or row is base:
+    if base is None or row is base or len(row["by_prompt"]) != len(base["by_prompt"]):  # type: ignore[arg-type]
         return ""
     logs = np.log(np.array(base["by_prompt"])) - np.log(np.array(row["by_prompt"]))
     return f"prism {100 * np.expm1(logs.mean()):+.1f} % +- {200 * logs.std(ddof=1) / np.sqrt(logs.size):.1f}"

@@ -37,7 +37,7 @@ RECIPE = replace(RECIPES["prism"], unrolling=replace(RECIPES["prism"].unrolling,
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--updates", type=int, default=700)
+    parser.add_argument("--updates", type=int, default=300)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after that")
     args = parser.parse_args()
     begin = time.monotonic()

@@ -136,7 +136,12 @@ class TextCodec:
         announce(decode_step, "the unpacking of text")
         texts: dict[int, bytes] = {}
         heads = [self._head(payload, size) for payload, size in payloads]
-        alone = [index for index, (_, shape, _) in enumerate(heads) if shape.lanes == 1 and not shape.prefix]
+        # Frames that are one section of one lane.
+        alone = [
+            index
+            for index, (count, shape, _) in enumerate(heads)
+            if shape.lanes == 1 and not shape.prefix and count <= shape.length
+        ]
         for group in _groups(alone, [count for count, _, _ in heads]):
             frames = [self._open(*payloads[index]) for index in group]
             if isinstance(self.model, Decoder):
