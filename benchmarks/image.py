@@ -4,9 +4,10 @@ Reads $FORETELL_DATA/image (default ../shared/data/image): photo, kodak (measure
 and medical16; screenshots and drawings are made here (``drawn_pictures.py``). The pixels are packed as an anymap;
 rivals get the picture itself, and what they cannot keep whole is left out. Needs cjxl, cwebp and ffmpeg in the path and
 imagecodecs; without one, its columns are empty. Photographs named in ``image_heldout.py`` were not used in training,
-the others were. Rows are written to benchmarks/results/image.json as they come; what is there is
-not measured again unless ``--again`` is given. ``--table`` prints what is there, ``--only NAME`` measures pictures
-whose path contains NAME.
+the others were. Rows are written to benchmarks/results/image.json as they come; what is there is not measured again
+unless ``--again`` is given, and speeds that are missing are measured, but with ``--sizes-only``. ``--plain`` adds sizes
+at level 3, without what was trained. ``--table`` prints what is there, ``--only NAME`` measures pictures whose path
+contains NAME.
 """
 
 from __future__ import annotations
@@ -144,6 +145,10 @@ def table(rows: list[dict[str, object]]) -> str:
         lines.append(
             f"{group}: {len(members)} pictures, {np.mean(bits):.3f} bits per sample, {means}, worst {max(to_best):.4f}"
         )
+    plain = [row for row in rows if row.get("plain_bytes")]
+    if plain:
+        ratio = np.mean([float(str(row["foretell_bytes"])) / float(str(row["plain_bytes"])) for row in plain])
+        lines.append(f"to level 3, without what was trained: mean {ratio:.4f} of {len(plain)} pictures")
     measured = {str(row["picture"]): row for row in rows if "samples" in row and row.get("jxl_bytes")}
     if measured:
         ratios_by_name = {
@@ -160,6 +165,7 @@ def main() -> int:
     parser.add_argument("--only", default="")
     parser.add_argument("--rivals", default=",".join(RIVALS))
     parser.add_argument("--sizes-only", action="store_true", help="on a busy machine: no speeds")
+    parser.add_argument("--plain", action="store_true")
     parser.add_argument("--again", action="store_true")
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
@@ -179,11 +185,13 @@ def main() -> int:
             if args.only not in name:
                 continue
             row = {} if args.again else next((row for row in rows if row["picture"] == name), {})
-            for other in args.rivals.split(","):
+            for other in filter(None, args.rivals.split(",")):
                 if f"{other}_bytes" not in row:
                     row |= rival(other, path, Path(folder))
-            if "samples" not in row:
+            if "samples" not in row or (row["pack_megapixels_s"] is None and not args.sizes_only):
                 row |= measure(path, not args.sizes_only)
+            if args.plain:
+                row["plain_bytes"] = len(foretell.compress(to_anymap(read(path)), level=3))
             rows = [old for old in rows if old["picture"] != name] + [row]
             RESULT.write_text(json.dumps(sorted(rows, key=lambda row: row["picture"]), indent=1) + "\n")
             print(json.dumps(row), flush=True)
