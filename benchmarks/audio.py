@@ -7,8 +7,9 @@ archives. The network was not trained on any of these files.
 
 ``python benchmarks/audio.py [full | paper | speed]``: ``paper`` is the setting of LMCompress, speech at 8 kHz, 8 bits;
 all codecs get the same converted samples, which are not those of the original files (ALAC has no 8 bits and takes 16).
-``speed`` packs and unpacks 47.5 seconds of stereo at 44.1 kHz (two frames) with two threads, each time in a process of
-its own, and tells seconds on the clock and the peak of memory.
+``speed`` packs and unpacks 47.5 seconds of stereo at 44.1 kHz (two frames; FORETELL_SPEED_SECONDS changes that) with
+two threads, each time in a process of its own, and tells seconds on the clock, seconds of the processor (all threads,
+the start of the program included) and the peak of memory.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FORETELL_DATA", ROOT.parent / "shared" / "data")) / "audio"
 RESULTS = ROOT / "benchmarks" / "results"
 LEVELS = {"full": (6, 2, 9), "paper": (6, 9)}
-SPEED_BYTES = 2 * (4 << 20) - 44
+SPEED_SECONDS = float(os.environ.get("FORETELL_SPEED_SECONDS", "47.5"))
 FLAC = ["flac", "--silent", "--force", "-8", "-e", "-p", "--no-padding", "--no-seektable"]
 FFMPEG = ["ffmpeg", "-loglevel", "error", "-y"]
 # what to call, from a WAV file to a file of the given name
@@ -72,7 +73,7 @@ def long_sound() -> bytes:
         with wave.open(str(path)) as sound:
             if (sound.getnchannels(), sound.getframerate()) == (2, 44100):
                 samples += sound.readframes(sound.getnframes())
-    samples = (samples * 3)[:SPEED_BYTES]
+    samples = (samples * 3)[: round(SPEED_SECONDS * 44100) * 4]
     out = io.BytesIO()
     with wave.open(out, "wb") as target:
         target.setnchannels(2)
@@ -83,12 +84,12 @@ def long_sound() -> bytes:
 
 
 def measure_speed() -> dict[str, object]:
-    seconds = SPEED_BYTES / 4 / 44100
-    rows: dict[str, object] = {"seconds": round(seconds, 2), "threads": 2}
+    seconds = SPEED_SECONDS
+    rows: dict[str, object] = {"seconds": seconds, "threads": 2}
     with tempfile.TemporaryDirectory() as folder:
         source, packed, again = (os.path.join(folder, name) for name in ("a.wav", "a.fore", "b.wav"))
         Path(source).write_bytes(long_sound())
-        for level in LEVELS["full"]:
+        for level in sorted(LEVELS["full"]):
             row = {}
             for way, arguments in (
                 ("pack", [f"-{level}", "-o", packed, source]),
@@ -103,6 +104,9 @@ def measure_speed() -> dict[str, object]:
                 elapsed = time.perf_counter() - begin
                 row[f"{way}_s"] = round(elapsed, 2)
                 row[f"{way}_times_real_time"] = round(seconds / elapsed, 2)
+                busy = usage.ru_utime + usage.ru_stime
+                row[f"{way}_processor_s"] = round(busy, 2)
+                row[f"{way}_times_real_time_on_one_core"] = round(seconds / busy, 2)
                 row[f"{way}_megabytes"] = round(usage.ru_maxrss / 1024)
             if Path(again).read_bytes() != Path(source).read_bytes():
                 raise SystemExit("audio: a file does not come back")

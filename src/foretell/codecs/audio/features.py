@@ -36,7 +36,7 @@ else:
     @inlined
     def logarithm(value: float) -> int:
         """Logarithm to base 2 of a positive number, linear between powers of two, in units of 1/128, rounded down."""
-        return (_bits(np.float64(value)) >> 45) - (1023 << 7)
+        return (_bits(np.float64(value)) >> 45) - (1023 << 7)  # type: ignore[call-arg]
 
 
 @inlined

@@ -192,7 +192,7 @@ else:
     @inlined
     def add_product(inputs: NDArray[np.float32], weights: NDArray[np.float32], out: NDArray[np.float32]) -> None:
         """Add ``inputs @ weights`` to out; an even number of inputs, and columns in blocks of 16."""
-        _product(inputs, weights, out)
+        _product(inputs, weights, out)  # type: ignore[call-arg]
 
 
 @inlined_late
