@@ -40,7 +40,7 @@ class SoundFrame:
 
 def sound_frames(file: BinaryIO, entries: list[Entry]) -> list[SoundFrame]:
     """Audio frames among entries, none of them decoded; damaged ones are left out."""
-    found = []
+    found: list[SoundFrame] = []
     for entry in entries:
         if entry.head.kind != AUDIO:
             continue

@@ -192,7 +192,7 @@ def trace_samples(samples: NDArray[np.int32], level: int = 6) -> NDArray[np.floa
     """
     values = Values(0, 1, int(samples.min()), int(samples.max()), np.zeros(0, np.int32))
     layout = Layout(preset_of_level(level), PcmFormat(samples.shape[1], 4, 1), 0, b"", b"", has_table=False)
-    *model, _ = _new_model(layout, values)
+    model = _new_model(layout, values)[:-1]
     trace = np.zeros((*samples.shape, FEATURES + 2), np.float32)
     code = np.zeros(samples.size * 8 + ROOM * samples.shape[1], np.uint8)
     run(False, samples.copy(), code, new_encoder(), 0, samples.shape[0], *model, trace)

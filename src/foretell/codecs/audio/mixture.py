@@ -74,13 +74,17 @@ def new_mixture(plan: Plan, channels: int, spread: int) -> Mixture:
     weight[:, :count] = 1.0 / count
     parts = PARTS if plan.network.size else 0
     return Mixture(
-        np.full((channels, count), spread / 64.0),
-        weight,
-        np.zeros(parts),
-        *(np.zeros(count + parts) for _ in range(5)),
-        np.ones(padded),
-        np.zeros(centres),
-        np.zeros(centres),
+        deviation=np.full((channels, count), spread / 64.0),
+        weight=weight,
+        parts=np.zeros(parts),
+        inverse=np.zeros(count + parts),
+        centre=np.zeros(count + parts),
+        below_low=np.zeros(count + parts),
+        below_high=np.zeros(count + parts),
+        below_middle=np.zeros(count + parts),
+        ones=np.ones(padded),
+        above=np.zeros(centres),
+        below=np.zeros(centres),
     )
 
 
