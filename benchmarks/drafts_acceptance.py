@@ -1,13 +1,15 @@
 """Acceptance of draft architectures trained alike, and what PRISM's choices are worth: tree 60/5/10, greedy.
 
-    python benchmarks/drafts_acceptance.py FOLDER [NAME ...] [--updates N] [--prompts N] [--tokens N] [--shipped]
+    python benchmarks/drafts_acceptance.py FOLDER [NAME ...] [--updates N] [--prompts N] [--tokens N]
+        [--device NAME] [--rows FILE] [--shipped]
 
 FOLDER holds ``texts.npy`` from drafts_data.py. Every variant is trained on the same texts by the same number of
 updates, from the same least-squares start, then followed along the target's own greedy answers to the first N
 prompts of each file in $FORETELL_DATA/prompts (default ../shared/data; evaluation only). Drafts change nothing, so
 that a round's outcome follows from the answer. Stopped at any time, the same call goes on where it was; rows are in
-benchmarks/results/drafts_acceptance.json. The intervals hold for new prompts (``foretell.dependence``); differences
-against ``prism`` are paired by prompt.
+benchmarks/results/drafts_acceptance.json, or in FILE, so that several calls can share the work. Features and training
+are on the device; drafts are followed on the processor, since one tree at a time is little work. The intervals hold
+for new prompts (``foretell.dependence``); differences against ``prism`` of as many updates are paired by prompt.
 """
 
 from __future__ import annotations
@@ -51,6 +53,8 @@ ROWS = 8192
 LENGTH = 256
 BATCH, PLACES = 8, 64
 TAPS = (2, 15, 27)
+Rows = dict[tuple[str, int], dict[str, object]]
+"""By variant and updates (0 where nothing was trained)."""
 
 
 @dataclass(frozen=True)
@@ -118,14 +122,14 @@ def known_answers(target: Decoder, folder: Path, prompts: int, tokens: int) -> l
 
 
 def trained(
-    target: Decoder, name: str, variant: Variant, features: Features, folder: Path, updates: int
+    target: Decoder, name: str, variant: Variant, features: Features, folder: Path, updates: int, device: str
 ) -> DraftNetwork:
     """The network of a variant, trained into a folder of its own."""
     config = config_for(
         target, variant.architecture, taps=variant.taps, modules=variant.modules, draft_rows=ROWS, window=LENGTH
     )
     torch.manual_seed(variant.seed)
-    network = new_network(config, target_tables(target))
+    network = new_network(config, target_tables(target)).to(device)
     counts = np.bincount(features.tokens.ravel(), minlength=config.rows)
     network.draft(torch.from_numpy(np.sort(np.argsort(-counts, kind="stable")[:ROWS])))
     if isinstance(network, Eagle3Network):
@@ -133,12 +137,13 @@ def trained(
     if variant.begin_from is None:
         linear_start(network, features)
     else:
-        begun = load_draft(run_folder(folder, variant.begin_from, updates), target)
+        begun = load_draft(run_folder(folder, variant.begin_from, updates), target).to(device)
         assert isinstance(network, StepwiseNetwork)
         assert isinstance(begun, StepwiseNetwork)
         warm_start(network, begun)
-    schedule = Schedule(int(variant.share * updates), BATCH, variant.seed, save_every=20, places=PLACES)
-    return train(network, variant.recipe, features, schedule, run_folder(folder, name, updates))
+    often = 20 if device == "cpu" else 500
+    schedule = Schedule(int(variant.share * updates), BATCH, variant.seed, save_every=often, places=PLACES)
+    return train(network, variant.recipe, features, schedule, run_folder(folder, name, updates), device).cpu()
 
 
 def run_folder(folder: Path, name: str, updates: int) -> Path:
@@ -175,47 +180,51 @@ def main() -> int:
     parser.add_argument("--updates", type=int, default=100)
     parser.add_argument("--prompts", type=int, default=10)
     parser.add_argument("--tokens", type=int, default=64)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--rows", type=Path, default=RESULT, help="where the rows are kept")
     parser.add_argument("--shipped", action="store_true", help="only follow the draft that ships")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no variant after that")
     args = parser.parse_args()
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", os.cpu_count() or 1)))
     target = registry.load("smollm2-135m")
     known = known_answers(target, args.folder, args.prompts, args.tokens)
-    rows = {row["variant"]: row for row in json.loads(RESULT.read_text())} if RESULT.exists() else {}
+    found_before = json.loads(args.rows.read_text()) if args.rows.exists() else []
+    rows: Rows = {(row["variant"], row.get("updates", 0)): row for row in found_before}
     begin = time.monotonic()
     for name, drafter in shipped(target).items():
         if args.shipped:
             found, each = followed(drafter, known)
-            rows[name] = {"variant": name, "prompts": len(known), **found, "by_prompt": [round(v, 4) for v in each]}
-            RESULT.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
+            rows[name, 0] = {"variant": name, "prompts": len(known), **found, "by_prompt": [round(v, 4) for v in each]}
+            args.rows.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
     if args.shipped:
         return report(rows)
-    features = compute_features(target, list(np.load(args.folder / "texts.npy")), TAPS, args.folder / "features")
+    features = compute_features(target, list(np.load(args.folder / "texts.npy")), TAPS, args.folder / "features",
+                                device=args.device)  # fmt: skip
     for name in args.names:
-        if rows.get(name, {}).get("updates") == args.updates:
+        if (name, args.updates) in rows:
             continue
         if time.monotonic() - begin > args.seconds:
             break
         variant = VARIANTS[name]
-        network = trained(target, name, variant, features, args.folder, args.updates)
+        network = trained(target, name, variant, features, args.folder, args.updates, args.device)
         found, each = followed(NeuralDrafter(network), known)
         parameters = sum(p.numel() for p in network.parameters())
-        rows[name] = {"variant": name, "updates": args.updates, "share": variant.share, "parameters": parameters,
-                      "prompts": len(known), **found, "by_prompt": [round(v, 4) for v in each]}  # fmt: skip
-        RESULT.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
-        print(line(rows[name]), flush=True)
+        rows[name, args.updates] = {"variant": name, "updates": args.updates, "share": variant.share, "parameters": parameters,
+                                    "prompts": len(known), **found, "by_prompt": [round(v, 4) for v in each]}  # fmt: skip
+        args.rows.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
+        print(line(rows[name, args.updates]), flush=True)
     return report(rows)
 
 
-def report(rows: dict[str, dict[str, object]]) -> int:
-    for row in rows.values():
-        print(line(row), against(row, rows.get("prism")))
+def report(rows: Rows) -> int:
+    for (_, updates), row in rows.items():
+        print(line(row), against(row, rows.get(("prism", updates))))
     return 0
 
 
 def line(row: dict[str, object]) -> str:
     length = row["acceptance_length"]
-    return (f"{row['variant']:28} {length['value']:.3f} [{length['low']:.3f}, {length['high']:.3f}]  "  # type: ignore[index]
+    return (f"{row['variant']:28} {row.get('updates', ''):>5} {length['value']:.3f} [{length['low']:.3f}, {length['high']:.3f}]  "  # type: ignore[index]
             f"{' '.join(f'{s:.2f}' for s in row['step_acceptance'])}")  # type: ignore[attr-defined]  # fmt: skip
 
 

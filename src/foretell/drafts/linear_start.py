@@ -24,10 +24,11 @@ _RIDGE = 1e-3
 def linear_start(network: DraftNetwork, features: Features) -> None:
     """Set a network's linear parts to the best linear prediction of the target's next state, the others to zero.
 
-    Medusa's heads begin as zero already.
+    Medusa's heads begin as zero already. The work is done where the network is.
     """
-    tokens = torch.from_numpy(features.tokens[:_MOST_TEXTS].astype(np.int64))
-    outputs = torch.from_numpy(features.outputs[:_MOST_TEXTS].astype(np.float32))
+    device = network.embedding.device
+    tokens = torch.from_numpy(features.tokens[:_MOST_TEXTS].astype(np.int64)).to(device)
+    outputs = torch.from_numpy(features.outputs[:_MOST_TEXTS].astype(np.float32)).to(device)
     tapped, last = outputs[:, :, features.places_of(network.config.taps)], outputs[:, :, -1]
     if isinstance(network, Eagle3Network):
         _silence(network.midlayer)
@@ -54,7 +55,7 @@ def _start_modules(network: StepwiseNetwork, tokens: Tensor, tapped: Tensor, wis
                 # All that features say goes through their projection; the fusion lets it pass.
                 network.fc.weight.copy_(weight[:, width:])
                 network.fc.bias.zero_()
-                weight = torch.cat([weight[:, :width], torch.eye(width)], 1)
+                weight = torch.cat([weight[:, :width], torch.eye(width, device=weight.device)], 1)
                 inputs = torch.cat([embedded, network.fc(before)], -1)
             fuse.weight.copy_(weight)
             fuse.bias.copy_(bias)
@@ -64,7 +65,7 @@ def _start_modules(network: StepwiseNetwork, tokens: Tensor, tapped: Tensor, wis
 
 def _solve(inputs: Tensor, wished: Tensor) -> tuple[Tensor, Tensor]:
     """Weight (D, K) and bias (D,) of the linear map from inputs (N, K) to (N, D) with the least squares."""
-    ones = torch.cat([inputs, torch.ones(inputs.shape[0], 1)], -1)
+    ones = torch.cat([inputs, inputs.new_ones(inputs.shape[0], 1)], -1)
     products = (ones.T @ ones).double()
     products.diagonal()[:-1] += _RIDGE * products.diagonal()[:-1].mean()
     found = torch.linalg.solve(products, (ones.T @ wished).double()).float().T

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_CHUNK, _CHUNK_OF_HEAD = 128, 512
+_CHUNK, _CHUNK_OF_HEAD, _CHUNK_ON_DEVICE = 128, 512, 4096
 """Places whose scores are computed together, so that they stay in caches; more where the head is trained too."""
 
 
@@ -20,7 +20,8 @@ class _SoftCrossEntropy(torch.autograd.Function):
         of_states = torch.empty_like(states) if ctx.needs_input_grad[0] else None
         of_head = torch.zeros_like(head, dtype=torch.float32) if ctx.needs_input_grad[1] else None
         total = torch.zeros((), dtype=torch.float32, device=states.device)
-        chunk = _CHUNK if of_head is None else _CHUNK_OF_HEAD
+        on_processor = _CHUNK if of_head is None else _CHUNK_OF_HEAD
+        chunk = on_processor if states.device.type == "cpu" else _CHUNK_ON_DEVICE
         for begin in range(0, states.shape[0], chunk):
             part = slice(begin, begin + chunk)
             aims = wanted[rows[part]].float()

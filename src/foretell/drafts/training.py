@@ -218,9 +218,7 @@ def _resume(
             }
             if moments:
                 device = parameter.device
-                optimiser.state[parameter] = {
-                    key: value if key == "step" else value.to(device) for key, value in moments.items()
-                }
+                optimiser.state[parameter] = {key: value.to(device) for key, value in moments.items()}
     _cut_log(folder / "log.csv", step)
     return step
 
