@@ -209,22 +209,35 @@ def main() -> int:
         network = trained(target, name, variant, features, args.folder, args.updates, args.device)
         found, each = followed(NeuralDrafter(network), known)
         parameters = sum(p.numel() for p in network.parameters())
-        rows[name, args.updates] = {"variant": name, "updates": args.updates, "share": variant.share, "parameters": parameters,
-                                    "prompts": len(known), **found, "by_prompt": [round(v, 4) for v in each]}  # fmt: skip
+        row = {"variant": name, "updates": args.updates, "share": variant.share, "parameters": parameters,
+               "prompts": len(known), **found, "by_prompt": [round(v, 4) for v in each]}  # fmt: skip
+        rows[name, args.updates] = row
         args.rows.write_text(json.dumps(list(rows.values()), indent=1) + "\n")
-        print(line(rows[name, args.updates]), flush=True)
+        print(line(row), flush=True)
     return report(rows)
 
 
 def report(rows: Rows) -> int:
     for (_, updates), row in rows.items():
         print(line(row), against(row, rows.get(("prism", updates))))
+    for updates in sorted({updates for _, updates in rows if ("prism, seed 1", updates) in rows}):
+        base = seeds_together(rows, "prism", updates)
+        for name in (name for name, of in rows if of == updates and ", seed" not in name):
+            print(f"{name:28} {updates:>5} seeds together:", against(seeds_together(rows, name, updates), base))
     return 0
+
+
+def seeds_together(rows: Rows, name: str, updates: int) -> dict[str, object]:
+    """A row with the geometric means, over the seeds there are, of each prompt's tokens a pass."""
+    names = [name, *(f"{name}, seed {seed}" for seed in (1, 2))]
+    each = [np.log(rows[n, updates]["by_prompt"]) for n in names if (n, updates) in rows]  # type: ignore[call-overload]
+    return {"by_prompt": np.exp(np.mean(each, axis=0)).tolist()}
 
 
 def line(row: dict[str, object]) -> str:
     length = row["acceptance_length"]
-    return (f"{row['variant']:28} {row.get('updates', ''):>5} {length['value']:.3f} [{length['low']:.3f}, {length['high']:.3f}]  "  # type: ignore[index]
+    name = f"{row['variant']:28} {row.get('updates', ''):>5}"
+    return (f"{name} {length['value']:.3f} [{length['low']:.3f}, {length['high']:.3f}]  "  # type: ignore[index]
             f"{' '.join(f'{s:.2f}' for s in row['step_acceptance'])}")  # type: ignore[attr-defined]  # fmt: skip
 
 
