@@ -18,12 +18,12 @@ from foretell.codecs.audio.mixture import FLOOR, LEAST_SCALE, SCALE, Mixture, be
 from foretell.codecs.audio.network import PARTS, Memory, Network, evaluate
 from foretell.codecs.audio.prediction import STACKS
 from foretell.codecs.audio.presets import Plan
-from foretell.codecs.audio.uncounted import compiled, inlined_late
 from foretell.compilation import inlined
 from foretell.entropy.binary import decode_bit, encode_bit
 from foretell.entropy.counters import map_update
 from foretell.entropy.logistic import STRETCH, squash
 from foretell.entropy.mixer import REFINE_STEPS, mix, refine, refine_update, train
+from foretell.uncounted import compiled, inlined_late
 
 TREE = 16
 """Leaves of the tree of halvings; its nodes are 1 to 15."""

@@ -11,8 +11,8 @@ from numba.extending import intrinsic
 from numpy.typing import NDArray
 
 from foretell.codecs.audio.presets import Plan
-from foretell.codecs.audio.uncounted import compiled
 from foretell.compilation import inlined, settings
+from foretell.uncounted import compiled
 
 LIMIT = 127.0
 

@@ -10,8 +10,8 @@ from foretell.codecs.audio.mixture import Mixture, learn_mixture
 from foretell.codecs.audio.network import FEATURES, Memory, Network
 from foretell.codecs.audio.prediction import Predictors, learn, predict
 from foretell.codecs.audio.presets import Plan
-from foretell.codecs.audio.uncounted import compiled
 from foretell.entropy.binary import POSITION
+from foretell.uncounted import compiled
 
 ROOM = 512
 """Bytes that the code of one sample cannot exceed."""

@@ -13,7 +13,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.audio.uncounted import compiled
+from foretell.uncounted import compiled
 
 LEAST_PIVOT = 1e-9
 

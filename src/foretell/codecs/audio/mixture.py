@@ -20,8 +20,8 @@ from foretell.codecs.audio.dot import dot64
 from foretell.codecs.audio.network import PARTS, exponential
 from foretell.codecs.audio.prediction import STACKS
 from foretell.codecs.audio.presets import Plan
-from foretell.codecs.audio.uncounted import inlined_late
 from foretell.compilation import inlined
+from foretell.uncounted import inlined_late
 
 STEPS = 64
 """Steps of the table for each unit."""

@@ -18,9 +18,9 @@ from numba import types
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
-from foretell.codecs.audio.uncounted import compiled, inlined_late
 from foretell.compilation import inlined, settings
 from foretell.errors import ForetellError
+from foretell.uncounted import compiled, inlined_late
 
 NAME: Final = "audio"
 FEATURES: Final = 28

@@ -17,8 +17,8 @@ from foretell.codecs.audio.dot import dot64
 from foretell.codecs.audio.least_squares import accumulate, accumulate_four, mean_diagonal, solve
 from foretell.codecs.audio.presets import Plan
 from foretell.codecs.audio.stages import Stages, learn_stages, new_stages, predict_stages
-from foretell.codecs.audio.uncounted import compiled
 from foretell.compilation import inlined
+from foretell.uncounted import compiled
 
 SPAN = 4096
 """Samples after which a history is moved back to the start of its buffer."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from foretell.codecs.audio.dot import dot32, dot64
 from foretell.codecs.audio.least_squares import accumulate_four, mean_diagonal, solve
 from foretell.codecs.audio.presets import GRADIENT, LEAST_SQUARES, PITCH, PITCH_TAPS, Plan
-from foretell.codecs.audio.uncounted import compiled
+from foretell.uncounted import compiled
 
 SPAN = 4096
 """Samples after which a history is moved back to the start of its buffer."""

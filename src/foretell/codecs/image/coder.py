@@ -66,11 +66,11 @@ from foretell.codecs.image.predict import (
 )
 from foretell.codecs.image.tables import CLASSES, OFFSETS, REACH, STEPS, SURVIVAL, UNARY
 from foretell.codecs.image.weights import COMPONENTS
-from foretell.compilation import compiled, inlined_late
 from foretell.entropy.binary import HIGH, LOW, POSITION, decode_bit, encode_bit
 from foretell.entropy.counters import map_update
 from foretell.entropy.logistic import SQUASH, STRETCH, STRETCH_LIMIT, squash
 from foretell.entropy.mixer import mix, refine, refine_update, train
+from foretell.uncounted import compiled, inlined_late
 
 _F = np.float32
 _ZERO, _HALF, _ONE = _F(0), _F(0.5), _F(1)

@@ -14,9 +14,9 @@ from foretell.codecs.image.hints import prefetch
 from foretell.codecs.image.model import CONTEXTS, HISTORIES, HISTORY_VALUES, LARGEST, LINE, REFERENCES, PlaneModel
 from foretell.codecs.image.planes import Picture
 from foretell.codecs.image.predict import CENTRE, FAST, FIRST_SIMPLE, SLOW
-from foretell.compilation import inlined_late
 from foretell.entropy.context_table import hash_pair
 from foretell.entropy.counters import DIVISORS
+from foretell.uncounted import inlined_late
 
 SEEN_REACH = 16
 """Values on either side of a threshold of which the coder knows whether they ever occurred."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.codecs.image.vectors import EIGHT, add_scaled, fade, join_four, subtract_scaled
-from foretell.compilation import compiled, inlined_late
+from foretell.uncounted import compiled, inlined_late
 
 BLOCK = 8
 FEATURES = 32

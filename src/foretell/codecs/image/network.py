@@ -24,8 +24,8 @@ from foretell.codecs.image.weights import (
     OUTPUT_BITS,
     powers,
 )
-from foretell.compilation import inlined_late
 from foretell.exact.pairs import wide_product
+from foretell.uncounted import inlined_late
 
 ERROR_COLUMN = np.array([-1, 0, -1, 1, -2, 0, 2, 1], np.int64)
 ERROR_ROW = np.array([0, -1, -1, -1, 0, -2, -1, -2], np.int64)

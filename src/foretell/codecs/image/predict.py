@@ -20,7 +20,7 @@ from foretell.codecs.image.model import (
 from foretell.codecs.image.planes import Picture
 from foretell.codecs.image.tables import CLASS_BOUNDS, STEPS
 from foretell.codecs.image.weights import COMPONENTS
-from foretell.compilation import inlined_late
+from foretell.uncounted import inlined_late
 
 OWN_COLUMN = np.array([-1, 0, -1, 1, -2, 0, 2, -2, 1, -1, -3, 2, -2, 0, 3, -3, 1, -1, -4, 3], np.int64)
 OWN_ROW = np.array([0, -1, -1, -1, 0, -2, -1, -1, -2, -2, 0, -2, -2, -3, -1, -1, -3, -3, 0, -2], np.int64)

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 EIGHT = 8
 _VECTOR = ir.VectorType(ir.FloatType(), EIGHT)
 Body = Callable[[Any, list[Any]], Any]
+Combine = Callable[[Any, Any, Any, Any], Any]
+Row = NDArray[float32]
+Scaled = Callable[[Row, int, Row, int, float32, int], None]
 
 
 def _is_row(kind: Any) -> bool:
@@ -59,49 +62,21 @@ def _emit(context: Any, builder: Any, signature: Any, arguments: Any, arrays: in
     return context.get_dummy_value()
 
 
-@intrinsic
-def _add_scaled(typingctx: Any, out: Any, at: Any, row: Any, start: Any, factor: Any, eights: Any) -> Any:
-    if not (_is_row(out) and _is_row(row)):
-        return None
-    signature = types.void(out, types.int64, row, types.int64, types.float32, types.int64)
+def _scaled(combine: Combine) -> Scaled:
+    """Loop that puts ``combine(builder, out, row, factor)`` in the place of ``out``."""
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def body(b: Any, v: list[Any]) -> Any:
-            return b.fadd(v[0], b.fmul(v[2], v[1]))
+    @intrinsic
+    def scaled(typingctx: Any, out: Any, at: Any, row: Any, start: Any, factor: Any, eights: Any) -> Any:
+        if not (_is_row(out) and _is_row(row)):
+            return None
+        signature = types.void(out, types.int64, row, types.int64, types.float32, types.int64)
 
-        return _emit(context, builder, signature, arguments, 2, body)
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            return _emit(context, builder, signature, arguments, 2, lambda b, v: combine(b, *v))
 
-    return signature, generate
+        return signature, generate
 
-
-@intrinsic
-def _subtract_scaled(typingctx: Any, out: Any, at: Any, row: Any, start: Any, factor: Any, eights: Any) -> Any:
-    if not (_is_row(out) and _is_row(row)):
-        return None
-    signature = types.void(out, types.int64, row, types.int64, types.float32, types.int64)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def body(b: Any, v: list[Any]) -> Any:
-            return b.fsub(v[0], b.fmul(v[2], v[1]))
-
-        return _emit(context, builder, signature, arguments, 2, body)
-
-    return signature, generate
-
-
-@intrinsic
-def _fade(typingctx: Any, out: Any, at: Any, row: Any, start: Any, keep: Any, eights: Any) -> Any:
-    if not (_is_row(out) and _is_row(row)):
-        return None
-    signature = types.void(out, types.int64, row, types.int64, types.float32, types.int64)
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        def body(b: Any, v: list[Any]) -> Any:
-            return b.fadd(b.fmul(v[0], v[2]), v[1])
-
-        return _emit(context, builder, signature, arguments, 2, body)
-
-    return signature, generate
+    return cast(Scaled, scaled)
 
 
 @intrinsic
@@ -122,13 +97,11 @@ def _join_four(
     return signature, generate
 
 
-Row = NDArray[float32]
-Scaled = Callable[[Row, int, Row, int, float32, int], None]
-add_scaled = cast(Scaled, _add_scaled)
+add_scaled = _scaled(lambda b, out, row, factor: b.fadd(out, b.fmul(factor, row)))
 """``out[at + j] += factor * row[start + j]`` for so many eights of j."""
-subtract_scaled = cast(Scaled, _subtract_scaled)
+subtract_scaled = _scaled(lambda b, out, row, factor: b.fsub(out, b.fmul(factor, row)))
 """``out[at + j] -= factor * row[start + j]``."""
-fade = cast(Scaled, _fade)
+fade = _scaled(lambda b, out, row, keep: b.fadd(b.fmul(out, keep), row))
 """``out[at + j] = out[at + j] * keep + row[start + j]``."""
 join_four = cast(Callable[[Row, int, Row, int, Row, int, Row, int, Row, int, int], None], _join_four)
 """``out[at + j] = ((a[a0 + j] + b[b0 + j]) + c[c0 + j]) + d[d0 + j]``."""
