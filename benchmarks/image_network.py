@@ -75,7 +75,7 @@ def observe(
         for column in range(width):
             x = column + SIDE
             if column % BLOCK == 0:
-                solve_block(model.above, model.row, column // BLOCK, n, model.work, model.fit)
+                solve_block(model.above, model.row, column // BLOCK, n, model.work, model.scaled, model.fit)
             base = gather(model, picture, y, x)
             predict(model, picture, base, y, x)
             measure(model, now, x)
@@ -94,7 +94,7 @@ def observe(
                 facts[place, 2], facts[place, 3] = model.spreads[CENTRE], fixed[LARGEST]
                 place += 1
             weight = learn_sample(model, picture, value, base, texture, y, now, x)
-            accumulate(model.sums, model.features, n, weight)
+            accumulate(model.sums, model.features, model.scaled_features, n, weight)
             if column % BLOCK == BLOCK - 1 or column == width - 1:
                 close_block(model.above, model.row, model.sums, column // BLOCK, n)
         end_row(model, own, y, now)

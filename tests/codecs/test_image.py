@@ -24,11 +24,11 @@ import foretell
 from foretell.codecs.base import CODEC_NAMES
 from foretell.codecs.image import arrays, containers, deflate, network, png, raster, shapes, weights
 from foretell.codecs.image.codec import ImageCodec
+from foretell.codecs.image.layers import unpack_pairs
 from foretell.codecs.image.model import SINGLE, new_model
 from foretell.codecs.image.raster import Layout
 from foretell.compilation import compiled
 from foretell.errors import CorruptArchiveError, ForetellError
-from foretell.exact.product import unpack
 from foretell.exact.threads import set_thread_count
 from foretell.shipped import find_weights
 
@@ -254,34 +254,16 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"
 sys.path.insert(0, sys.argv[1])
 import numpy as np
 import pictures
-from foretell.codecs.image import contexts, least_squares, network, raster
-from foretell.exact.product import unpack
+from foretell.codecs.image import coder, contexts, raster
 from foretell.exact.threads import set_thread_count
 
 np.seterr(over="ignore")
 set_thread_count(1)
-# What only a compiler can read: hints, which do nothing; the product, done here with 64-bit integers; rows of eights.
-contexts.prefetch = lambda array, index: None
-def wide_product(left, packed, out):
-    out[:] = left.astype(np.int64) @ unpack(packed, out.shape[1]).T.astype(np.int64)
-network.wide_product = wide_product
+# Hints, which only a compiler can read, do nothing.
+contexts.prefetch = coder.prefetch = lambda array, index: None
 # Compiled code adds and multiplies int32 elements as int64.
 hash_pair = contexts.hash_pair
 contexts.hash_pair = lambda a, b: hash_pair(int(a), int(b))
-def rows(work):
-    def loop(out, at, *others):
-        *pairs, eights = others
-        scalars = [value for value in pairs if isinstance(value, np.float32)]
-        arrays = [value for value in pairs if not isinstance(value, np.float32)]
-        out = out.reshape(-1)
-        for j in range(8 * eights):
-            values = [a.reshape(-1)[start + j] for a, start in zip(arrays[::2], arrays[1::2])]
-            out[at + j] = work(out[at + j], *values, *scalars)
-    return loop
-least_squares.add_scaled = rows(lambda old, row, factor: old + factor * row)
-least_squares.subtract_scaled = rows(lambda old, row, factor: old - factor * row)
-least_squares.fade = rows(lambda old, row, keep: old * keep + row)
-least_squares.join_four = rows(lambda old, a, b, c, d: ((a + b) + c) + d)
 samples = np.ascontiguousarray(np.load(sys.argv[2]))
 payload = raster.encode_samples(samples)
 back, _ = raster.decode_samples(payload, 0, samples.shape)
@@ -308,9 +290,9 @@ def network_outputs(references, inputs):
     net = weights.new_network(references)
     x = inputs.astype(np.int64)
     for k, (packed, bias) in enumerate(((net.first, net.first_bias), (net.second, net.second_bias))):
-        x = (unpack(packed, weights.HIDDEN).astype(np.int64) @ x + bias) >> net.shifts[k]
+        x = (unpack_pairs(packed) @ x + bias) >> net.shifts[k]
         x = np.clip(x, 0, weights.CEILING)
-    return (unpack(net.third, weights.OUTPUTS).astype(np.int64) @ x + net.third_bias) >> net.shifts[2]
+    return (unpack_pairs(net.third) @ x + net.third_bias) >> net.shifts[2]
 
 
 @pytest.mark.parametrize("references", [0, 1, 2])
@@ -335,12 +317,12 @@ def evaluate(planes):
 def test_the_networks_sums_cannot_overflow():
     for references in range(3):
         net = weights.new_network(references)
-        for packed, bias, most, outputs in (
-            (net.first, net.first_bias, weights.MOST_INPUT, weights.HIDDEN),
-            (net.second, net.second_bias, weights.CEILING, weights.HIDDEN),
-            (net.third, net.third_bias, weights.CEILING, weights.OUTPUTS),
+        for packed, bias, most in (
+            (net.first, net.first_bias, weights.MOST_INPUT),
+            (net.second, net.second_bias, weights.CEILING),
+            (net.third, net.third_bias, weights.CEILING),
         ):
-            worst = np.abs(unpack(packed, outputs).astype(np.int64)).sum(1) * most + np.abs(bias.astype(np.int64))
+            worst = np.abs(unpack_pairs(packed)).sum(1) * most + np.abs(bias.astype(np.int64))
             assert worst.max() < 2**31
 
 

@@ -10,7 +10,6 @@ from models.tiny import feed, some_tokens, tiny
 from numpy.typing import NDArray
 
 from foretell.exact import kernels, reference
-from foretell.exact.pairs import wide_product
 from foretell.exact.product import pack
 from foretell.exact.reference import ReferenceDecoder
 from foretell.exact.samples import floats, integers
@@ -36,16 +35,6 @@ def test_every_kernel_equals_the_oracle(name: str, shape: tuple[int, int, int]) 
     found = kernels.available()[name](left, pack(matrix))
     assert found.dtype == np.int32
     assert np.array_equal(found, expected)
-
-
-@pytest.mark.parametrize("shape", [(1, 4, 16), (1, 64, 32), (7, 36, 48)])
-def test_products_of_wide_activations_equal_the_oracle(shape: tuple[int, int, int]) -> None:
-    rows, inputs, outputs = shape
-    left = integers(2, -4095, 4095, (rows, inputs)).astype(np.int16)
-    matrix = extreme(5, 127, (outputs, inputs))
-    sums = np.empty((rows, outputs), np.int32)
-    wide_product(left, pack(matrix), sums)
-    assert np.array_equal(sums, left.astype(np.int64) @ matrix.T.astype(np.int64))
 
 
 @pytest.mark.parametrize("name", ["int8_product", "float_product"])

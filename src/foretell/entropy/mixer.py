@@ -61,8 +61,8 @@ def refine(table: NDArray[np.int32], context: int, x: int, used: NDArray[np.int6
     share = shifted - low * _REFINE_SPACING
     index = context * REFINE_STEPS + low
     used[which] = index + (1 if share >= _REFINE_SPACING // 2 else 0)
-    p0 = REFINE_IDENTITY[low] + table[index]
-    p1 = REFINE_IDENTITY[low + 1] + table[index + 1]
+    p0 = REFINE_IDENTITY[np.uintp(low)] + table[np.uintp(index)]
+    p1 = REFINE_IDENTITY[np.uintp(low + 1)] + table[np.uintp(index + 1)]
     p = (p0 * (_REFINE_SPACING - share) + p1 * share) // (_REFINE_SPACING << 6)
     refined: int = min(max(p, 1), 65535)
     return refined
@@ -71,5 +71,5 @@ def refine(table: NDArray[np.int32], context: int, x: int, used: NDArray[np.int6
 @inlined
 def refine_update(table: NDArray[np.int32], index: int, bit: int, shift: int) -> None:
     """Move the remembered point towards the bit."""
-    p = REFINE_IDENTITY[index % REFINE_STEPS] + table[index]
-    table[index] += ((bit << 22) - p) >> shift
+    p = REFINE_IDENTITY[np.uintp(index % REFINE_STEPS)] + table[np.uintp(index)]
+    table[np.uintp(index)] += ((bit << 22) - p) >> shift

@@ -62,3 +62,27 @@ def repeat(builder: Any, count: Any, start: Sequence[Any], step: Callable[[Any, 
     builder.cbranch(builder.icmp_signed("<", after, count), body, done)
     builder.position_at_end(done)
     return following
+
+
+def loop(
+    builder: Any, first: Any, last: Any, start: Sequence[Any], step: Callable[[Any, list[Any]], list[Any]]
+) -> list[Any]:
+    """The same for ``i in range(first, last)``, which may be empty."""
+    entry = builder.block
+    head, body, done = (builder.append_basic_block() for _ in range(3))
+    builder.branch(head)
+    builder.position_at_end(head)
+    index = builder.phi(I64)
+    index.add_incoming(first, entry)
+    values = [builder.phi(value.type) for value in start]
+    for value, begin in zip(values, start, strict=True):
+        value.add_incoming(begin, entry)
+    builder.cbranch(builder.icmp_signed("<", index, last), body, done)
+    builder.position_at_end(body)
+    following = step(index, list(values))
+    index.add_incoming(builder.add(index, I64(1)), builder.block)
+    for value, new in zip(values, following, strict=True):
+        value.add_incoming(new, builder.block)
+    builder.branch(head)
+    builder.position_at_end(done)
+    return values

@@ -11,7 +11,6 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
 from foretell.compilation import compiled
 from foretell.exact.emit import I8, I16, I32, I64, load, repeat, splat, store, vector
@@ -20,7 +19,7 @@ LANES = 8
 _PAIRS, _WIDE = vector(I16, 2 * LANES), vector(I32, 2 * LANES)
 
 
-def _multiply_pairs(builder: Any, left: Any, right: Any) -> Any:
+def multiply_pairs(builder: Any, left: Any, right: Any) -> Any:
     """Sums of the products of adjacent int16 pairs, in a form that LLVM matches to one instruction."""
     products = builder.mul(builder.sext(left, _WIDE), builder.sext(right, _WIDE))
     return _add_neighbours(builder, products)
@@ -48,7 +47,7 @@ def _emit(builder: Any, args: Any, rows: int) -> None:
             four = load(builder, builder.add(source, builder.mul(quad, I64(8))), I64)
             activations = builder.bitcast(splat(builder, four, 4), _PAIRS)
             for half, weight in enumerate(weights):
-                totals.append(builder.add(sums[2 * row + half], _multiply_pairs(builder, activations, weight)))
+                totals.append(builder.add(sums[2 * row + half], multiply_pairs(builder, activations, weight)))
         return totals
 
     zero = ir.Constant(vector(I32, LANES), None)
@@ -119,18 +118,6 @@ def wide_product_at(
             else:
                 _tile1(source, weights, sink, quads, inputs, out_stride)
                 row += 1
-
-
-@compiled
-def wide_product(left: NDArray[np.int16], packed: NDArray[np.int8], out: NDArray[np.int32]) -> None:
-    """``out[r, n] = sum_k left[r, k] * weights[n, k]`` for contiguous (R, K) and packed (N / 16, K / 4, 16, 4).
-
-    ``out`` is contiguous, (R, N), N a multiple of 16; K is one of 4.
-    """
-    rows, inputs = left.shape
-    wide_product_at(
-        left.ctypes.data, packed.ctypes.data, inputs * 16, inputs, packed.shape[0], out.ctypes.data, out.shape[1], rows
-    )
 
 
 @compiled

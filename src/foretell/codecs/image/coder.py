@@ -18,14 +18,17 @@ from foretell.codecs.image.contexts import (
     aim_lines,
     count_histories,
     count_seen,
+    expect_lines,
     fill_contexts,
     find_histories,
     find_lines,
     learn_value,
     quantised,
+    seen_key,
     texture_of,
     updated,
 )
+from foretell.codecs.image.hints import prefetch
 from foretell.codecs.image.least_squares import BLOCK, accumulate, close_block, solve_block
 from foretell.codecs.image.model import (
     CONTEXTS,
@@ -64,12 +67,13 @@ from foretell.codecs.image.predict import (
     scale_class,
     sharpen,
 )
+from foretell.codecs.image.rows import make_mix, make_train
 from foretell.codecs.image.tables import CLASSES, OFFSETS, REACH, STEPS, SURVIVAL, UNARY
 from foretell.codecs.image.weights import COMPONENTS
 from foretell.entropy.binary import HIGH, LOW, POSITION, decode_bit, encode_bit
 from foretell.entropy.counters import map_update
-from foretell.entropy.logistic import SQUASH, STRETCH, STRETCH_LIMIT, squash
-from foretell.entropy.mixer import mix, refine, refine_update, train
+from foretell.entropy.logistic import SQUASH, STRETCH, STRETCH_LIMIT
+from foretell.entropy.mixer import REFINE_STEPS, refine, refine_update
 from foretell.uncounted import compiled, inlined_late
 
 _F = np.float32
@@ -93,6 +97,11 @@ _TAIL = 2048
 _OUTER = 65536 - _TAIL - 4096 - _TAIL
 TAIL_STRETCH = np.concatenate([STRETCH[:_TAIL], COARSE_STRETCH, STRETCH[-_TAIL:]])
 """STRETCH for all of the smallest and largest probabilities, and every sixteenth of the others between them."""
+
+PROBABILITIES = SQUASH.astype(np.uint16)
+"""SQUASH in half the room."""
+_mix_inputs, _train_inputs = make_mix(INPUTS), make_train(INPUTS)
+_mix_finals, _train_finals = make_mix(FINALS), make_train(FINALS)
 
 SAMPLE_BYTES: Final = 96
 """Most bytes that coding one sample can write."""
@@ -120,21 +129,24 @@ def smooth_inputs(model: PlaneModel, threshold: int, up: bool) -> int:
         at[k] = np.int32(min(max(z, -_EDGE), _EDGE) + _EDGE)
     for k in range(LANES):
         inner[k] = SURVIVAL[np.uintp(at[k])]
-    beyond, total = _ZERO, _ZERO
+    beyond, total = model.beyond, model.total
+    for k in range(LANES):
+        beyond[k] = inner[k] - far[k]
+        total[k] = near[k] - far[k]
+    beyond_all, total_all = _ZERO, _ZERO
     for k in range(COMPONENTS):
-        beyond = beyond + model.shares[k] * (inner[SINGLE + k] - far[SINGLE + k])
-        total = total + model.shares[k] * (near[SINGLE + k] - far[SINGLE + k])
-    for k in range(SMOOTH):
-        if k < SINGLE:
-            beyond_k, total_k = inner[k] - far[k], near[k] - far[k]
-        else:
-            beyond_k, total_k = beyond, total
-        p = beyond_k / total_k if total_k > _ZERO else _HALF
+        beyond_all = beyond_all + model.shares[k] * beyond[SINGLE + k]
+        total_all = total_all + model.shares[k] * total[SINGLE + k]
+    beyond[SINGLE], total[SINGLE] = beyond_all, total_all
+    for k in range(LANES):
+        p = beyond[k] / total[k] if total[k] > _ZERO else _HALF
         p = p if up else _ONE - p
-        place = min(max(np.int64(p * _F(65536)), _LEAST_P), _MOST_P)
+        place = min(max(np.int32(p * _F(65536)), np.int32(_LEAST_P)), np.int32(_MOST_P))
         inside = (place >> 4) + _TAIL
         outside = place if place < _TAIL else place - _OUTER
-        model.inputs[k] = TAIL_STRETCH[np.uintp(inside if _TAIL <= place < 65536 - _TAIL else outside)]
+        at[k] = inside if _TAIL <= place < 65536 - _TAIL else outside
+    for k in range(SMOOTH):
+        model.inputs[k] = TAIL_STRETCH[np.uintp(at[k])]
     prior: int = (np.int64(model.inputs[SINGLE]) * 2 + model.inputs[SINGLE - 1] + model.inputs[1]) >> 2
     return prior
 
@@ -157,7 +169,7 @@ def narrow_lanes(model: PlaneModel, phase: int, side: int, bit: int) -> None:
 @inlined_late
 def context_inputs(model: PlaneModel, entry: int, prior: int) -> None:
     """How far each context's experience departs from the prior; nothing where it has none."""
-    first = np.uint32(np.int64(SQUASH[prior + STRETCH_LIMIT]) << 16)
+    first = np.uint32(np.int64(PROBABILITIES[np.uintp(prior + STRETCH_LIMIT)]) << 16)
     for k in range(CONTEXTS):
         place = np.uintp(model.slots[k] + entry)
         cell = model.lines[place]
@@ -169,7 +181,7 @@ def context_inputs(model: PlaneModel, entry: int, prior: int) -> None:
     for k in range(HISTORIES + 1):
         cell_number = model.history_cells[k]
         known = (cell_number >> 3) % 81
-        value = np.int64(COARSE_STRETCH[np.uintp(np.int64(model.history_maps[cell_number]) >> 20)])
+        value = np.int64(COARSE_STRETCH[np.uintp(np.int64(model.history_maps[np.uintp(cell_number)]) >> 20)])
         model.inputs[_AT_HISTORIES + k] = value if known > 0 else 0
     model.inputs[_AT_ONE] = 256
     model.inputs[_AT_PRIOR] = prior
@@ -179,11 +191,33 @@ def context_inputs(model: PlaneModel, entry: int, prior: int) -> None:
 def mixed(model: PlaneModel, kind: int) -> int:
     """Logistic value of all inputs, mixed by every set and then together."""
     for k in range(SETS):
-        x = mix(model.weights, model.rows[k] * INPUTS, model.inputs)
+        x = _limited(_mix_inputs(model.weights, model.rows[k] * INPUTS, model.inputs))
         model.finals[k] = x
-        model.set_p[k] = squash(x)
+        model.set_p[k] = PROBABILITIES[np.uintp(x + STRETCH_LIMIT)]
     model.finals[SETS] = 256
-    return mix(model.final_weights, kind * FINALS, model.finals)
+    return _limited(_mix_finals(model.final_weights, kind * FINALS, model.finals))
+
+
+@inlined_late
+def _limited(total: int) -> int:
+    """Logistic value of a sum of inputs with weights."""
+    return min(max((np.int64(total) + 128) >> 8, -STRETCH_LIMIT), STRETCH_LIMIT)
+
+
+@inlined_late
+def _step(error: int, rate: int) -> int:
+    return np.int32((error * rate) >> 8)
+
+
+@inlined_late
+def _expect_rows(model: PlaneModel, by_node: int, by_error: int) -> None:
+    """Begin to load what the mixers and refiners of a decision know."""
+    for k in (0, 1, 4, 5):
+        prefetch(model.weights, model.rows[k] * INPUTS)
+        prefetch(model.weights, model.rows[k] * INPUTS + INPUTS - 1)
+    for i in range(0, REFINE_STEPS, 16):
+        prefetch(model.refiner, by_node * REFINE_STEPS + i)
+        prefetch(model.refiner, by_error * REFINE_STEPS + i)
 
 
 @inlined_late
@@ -193,11 +227,13 @@ def learn_decision(model: PlaneModel, entry: int, kind: int, p_mixed: int, bit: 
         place = np.uintp(model.slots[k] + entry)
         model.lines[place] = updated(np.int64(model.lines[place]), bit, _CONTEXT_LIMIT)
     for k in range(HISTORIES + 1):
-        cell = model.history_cells[k]
+        cell = np.uintp(model.history_cells[k])
         model.history_maps[cell] = map_update(np.int64(model.history_maps[cell]), bit, _MAP_LIMIT)
     for k in range(SETS):
-        train(model.weights, model.rows[k] * INPUTS, model.inputs, (bit << 16) - model.set_p[k], rate)
-    train(model.final_weights, kind * FINALS, model.finals, (bit << 16) - p_mixed, _FINAL_RATE)
+        step = _step((bit << 16) - model.set_p[k], rate)
+        _train_inputs(model.weights, model.rows[k] * INPUTS, model.inputs, step)
+    step = _step((bit << 16) - p_mixed, _FINAL_RATE)
+    _train_finals(model.final_weights, kind * FINALS, model.finals, step)
     for k in range(2):
         refine_update(model.refiner, model.refined[k], bit, _REFINE_SHIFT)
 
@@ -225,9 +261,7 @@ def code_sample(
     centres = model.centres
     q_slow = quantised(np.int64((centres[SLOW] - centres[FAST]) * _F(2)))
     q_simple = quantised(np.int64(centres[FAST] - centres[FIRST_SIMPLE]))
-    # A reference may have larger values than the plane itself, for which the table of values seen is made.
-    key = (c_first & 255) if model.fixed[REFERENCES] > 0 else 0
-    key = key * 256 + (c_second & 255) if model.fixed[REFERENCES] == 2 else key
+    key = seen_key(model, c_first, c_second)
     alike = agreement(model, picture, y, x) * 4 + min(
         abs((c_first if model.fixed[REFERENCES] > 0 else np.int64(picture.own[y, x - 1])) - middle), 3
     )
@@ -262,23 +296,27 @@ def code_sample(
         wide = 0
         while wide < 7 and (high - low) >> wide:
             wide += 1
+        rows, cells = model.rows, model.history_cells
+        rows[0] = SET_STARTS[0] + kind * CLASSES + scale
+        rows[1] = SET_STARTS[1] + kind * 64 + abs(q_first - 8) * 8 + abs(q_both - 8)
+        rows[4] = SET_STARTS[4] + kind * 8 + max(abs(q_slow - 8), abs(q_simple - 8))
+        rows[5] = SET_STARTS[5] + kind * 64 + alike
+        by_node = REFINE_STARTS[0] + node * CLASSES + scale
+        by_error = REFINE_STARTS[1] + kind * 256 + q_west * 16 + q_first
+        _expect_rows(model, by_node, by_error)
+        if phase == 1 and (threshold - low > 1 if side == 1 else high > threshold):
+            expect_lines(model, 4 + side * 16 + steps)
         prior = smooth_inputs(model, threshold, phase == 0 or side == 1)
         count_histories(model, low, threshold, high, wide)
         seen = count_seen(model, key, low, threshold, high, wide)
         context_inputs(model, entry, prior)
-        rows, cells = model.rows, model.history_cells
-        rows[0] = SET_STARTS[0] + kind * CLASSES + scale
-        rows[1] = SET_STARTS[1] + kind * 64 + abs(q_first - 8) * 8 + abs(q_both - 8)
         rows[2] = SET_STARTS[2] + (seen * 9 + (cells[0] >> 3) % 9) * 16 + wide * 2 + (1 if phase == 0 else 0)
         rows[3] = SET_STARTS[3] + (cells[2] >> 3) % 81 * 16 + wide * 2 + (1 if phase == 0 else 0)
-        rows[4] = SET_STARTS[4] + kind * 8 + max(abs(q_slow - 8), abs(q_simple - 8))
-        rows[5] = SET_STARTS[5] + kind * 64 + alike
         x_mixed = mixed(model, kind)
-        p_mixed = np.int64(squash(x_mixed))
+        p_mixed = np.int64(PROBABILITIES[np.uintp(x_mixed + STRETCH_LIMIT)])
         p = 2 * p_mixed + 2
-        p += refine(model.refiner, REFINE_STARTS[0] + node * CLASSES + scale, x_mixed, model.refined, 0)
-        by_error = kind * 256 + q_west * 16 + q_first
-        p += refine(model.refiner, REFINE_STARTS[1] + by_error, x_mixed, model.refined, 1)
+        p += refine(model.refiner, by_node, x_mixed, model.refined, 0)
+        p += refine(model.refiner, by_error, x_mixed, model.refined, 1)
         p = min(max(p >> 2, 1), 65535)
         if decoding:
             bit = decode_bit(coder, code, p)
@@ -338,7 +376,7 @@ def code_rows(
         for column in range(width):
             x = column + SIDE
             if column % BLOCK == 0:
-                solve_block(model.above, model.row, column // BLOCK, n, model.work, model.fit)
+                solve_block(model.above, model.row, column // BLOCK, n, model.work, model.scaled, model.fit)
             find_histories(model, picture, y, x)
             base = gather(model, picture, y, x)
             predict(model, picture, base, y, x)
@@ -360,7 +398,7 @@ def code_rows(
             own[y, x] = value
             picture.own_error[y, x] = value - middle
             weight = learn_sample(model, picture, value, base, texture, y, now, x)
-            accumulate(model.sums, model.features, n, weight)
+            accumulate(model.sums, model.features, model.scaled_features, n, weight)
             if column % BLOCK == BLOCK - 1 or column == width - 1:
                 close_block(model.above, model.row, model.sums, column // BLOCK, n)
         end_row(model, own, y, now)

@@ -11,9 +11,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.codecs.image.hints import prefetch
-from foretell.codecs.image.model import CONTEXTS, HISTORIES, HISTORY_VALUES, LARGEST, LINE, REFERENCES, PlaneModel
+from foretell.codecs.image.model import (
+    CONTEXTS,
+    HISTORIES,
+    HISTORY_BITS,
+    HISTORY_VALUES,
+    LARGEST,
+    LINE,
+    REFERENCES,
+    PlaneModel,
+)
 from foretell.codecs.image.planes import Picture
 from foretell.codecs.image.predict import CENTRE, FAST, FIRST_SIMPLE, SLOW
+from foretell.codecs.image.rows import count_between, to_front
 from foretell.entropy.context_table import hash_pair
 from foretell.entropy.counters import DIVISORS
 from foretell.uncounted import inlined_late
@@ -106,34 +116,50 @@ def find_histories(model: PlaneModel, picture: Picture, y: int, x: int) -> None:
     own = picture.own
     west, north, northwest, northeast = own[y, x - 1], own[y - 1, x], own[y - 1, x - 1], own[y - 1, x + 1]
     c_first, c_second = picture.first[y, x], picture.second[y, x]
-    rows = model.history_rows
-    shift = 32 - _bits(model.histories.shape[1])
-    rows[0] = hash_pair(c_first, c_second) >> shift
-    rows[1] = hash_pair(hash_pair(west, north), c_first) >> shift
-    rows[2] = hash_pair(hash_pair(hash_pair(west, north), hash_pair(northwest, northeast)), c_first + c_second) >> shift
+    places, bits = model.history_places, model.fixed[HISTORY_BITS]
+    near = hash_pair(west, north)
+    places[0] = hash_pair(c_first, c_second)
+    places[1] = hash_pair(near, c_first)
+    places[2] = hash_pair(hash_pair(near, hash_pair(northwest, northeast)), c_first + c_second)
     for k in range(HISTORIES):
-        prefetch(model.histories[k], rows[k] * HISTORY_VALUES)
+        places[k] = ((k << bits) + (places[k] >> (32 - bits))) * HISTORY_VALUES
+        prefetch(model.histories, places[k])
+    key = seen_key(model, c_first, c_second) * model.seen.shape[1]
+    prefetch(model.seen, key)
+    prefetch(model.seen, key + model.seen.shape[1] - 1)
 
 
 @inlined_late
-def _bits(size: int) -> int:
-    n = 0
-    while size > 1:
-        size >>= 1
-        n += 1
-    return n
+def seen_key(model: PlaneModel, c_first: int, c_second: int) -> int:
+    """Row of the table of values seen, from the samples of the references at a place."""
+    # A reference may have larger values than the plane itself, for which the table is made.
+    key = (c_first & 255) if model.fixed[REFERENCES] > 0 else 0
+    return key * 256 + (c_second & 255) if model.fixed[REFERENCES] == 2 else key
 
 
 @inlined_late
 def aim_lines(model: PlaneModel, salt: int) -> None:
     """Begin to load the line of every context for a group of decisions."""
-    lines = model.lines
-    mask = lines.size // LINE - 1
+    mask = model.lines.size // LINE - 1
     for k in range(CONTEXTS):
         h = hash_pair(model.contexts[k], salt)
         model.checks[k] = h | 1
-        model.slots[k] = ((h * 0x9E3779B1 >> 20) & mask) * LINE
-        prefetch(lines, model.slots[k])
+        model.slots[k] = _slot(h, mask)
+        prefetch(model.lines, model.slots[k])
+        prefetch(model.lines, model.slots[k] ^ LINE)
+
+
+@inlined_late
+def expect_lines(model: PlaneModel, salt: int) -> None:
+    """Begin to load the lines of a group of decisions that may be next."""
+    mask = model.lines.size // LINE - 1
+    for k in range(CONTEXTS):
+        prefetch(model.lines, _slot(hash_pair(model.contexts[k], salt), mask))
+
+
+@inlined_late
+def _slot(h: int, mask: int) -> int:
+    return ((h * 0x9E3779B1 >> 20) & mask) * LINE
 
 
 @inlined_late
@@ -159,12 +185,9 @@ def find_lines(model: PlaneModel) -> None:
 def count_histories(model: PlaneModel, low: int, threshold: int, high: int, wide: int) -> None:
     """Cell of every history: how many of its values, not below ``low`` nor above ``high``, lie on each side."""
     for k in range(HISTORIES):
-        row = model.history_rows[k]
-        below = above = 0
-        for i in range(HISTORY_VALUES):
-            value = np.int64(model.histories[k, row, i]) - 1
-            above += 1 if threshold <= value <= high else 0
-            below += 1 if low <= value < threshold else 0
+        place = model.history_places[k]
+        below = count_between(model.histories, place, low + 1, threshold + 1)
+        above = count_between(model.histories, place, threshold + 1, high + 2)
         model.history_cells[k] = ((k * 9 + below) * 9 + above) * 8 + wide
 
 
@@ -185,7 +208,7 @@ def count_seen(model: PlaneModel, key: int, low: int, threshold: int, high: int,
 def _window(seen: NDArray[np.uint32], key: int, start: int) -> int:
     """32 or more bits of what was seen, from a value on."""
     word = start >> 5
-    both = np.int64(seen[key, word]) | np.int64(seen[key, word + 1]) << 32
+    both = np.int64(seen[np.uintp(key), np.uintp(word)]) | np.int64(seen[np.uintp(key), np.uintp(word + 1)]) << 32
     return (both >> (start & 31)) & 0xFFFFFFFF
 
 
@@ -201,19 +224,10 @@ def _ones(bits: int) -> int:
 @inlined_late
 def learn_value(model: PlaneModel, key: int, value: int) -> None:
     """Put a value at the front of its histories and note that it was seen."""
-    tag = np.uint16((value + 1) & 0xFFFF)
     for k in range(HISTORIES):
-        row = model.histories[k, model.history_rows[k]]
-        place = HISTORY_VALUES - 1
-        for i in range(HISTORY_VALUES):
-            if row[i] == tag:
-                place = i
-                break
-        for i in range(place, 0, -1):
-            row[i] = row[i - 1]
-        row[0] = tag
+        to_front(model.histories, model.history_places[k], value + 1)
     if model.fixed[LARGEST] < 256:
-        model.seen[key, value >> 5] |= np.uint32(1 << (value & 31))
+        model.seen[np.uintp(key), np.uintp(value >> 5)] |= np.uint32(1 << (value & 31))
 
 
 @inlined_late

@@ -9,20 +9,18 @@ matrix holds both sides of the equations. Single float32 operations in a fixed o
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.image.vectors import EIGHT, add_scaled, fade, join_four, subtract_scaled
+from foretell.codecs.image.triangles import FEATURES, HORIZONS, SIZE, add_products, eliminate, fade_into, join
 from foretell.uncounted import compiled, inlined_late
 
-BLOCK = 8
-FEATURES = 32
-HORIZONS = 2
-_SIZE = FEATURES**2
+BLOCK: Final = 8
 
 _F = np.float32
 _RIDGE = _F(0.002)
-_LEAST_PIVOT = _F(1e-3)
 _ONE = _F(1)
 
 FADE_ROW = np.array([0.8, 0.95], np.float32)
@@ -31,26 +29,18 @@ FADE_ABOVE = np.array([0.75, 0.96], np.float32)
 """What remains of a block's sums after each row."""
 
 
-# Matrices are symmetric: of each row, only the eights from the one that holds the diagonal on are kept.
-
-
-@inlined_late
-def _eights(i: int) -> int:
-    """Eights of row i from the one that holds the diagonal on."""
-    return FEATURES // EIGHT - i // EIGHT
-
-
-@inlined_late
-def _start(i: int) -> int:
-    """Place of the first of them in a matrix."""
-    return i * FEATURES + (i & -EIGHT)
-
-
 @compiled
-def accumulate(sums: NDArray[np.float32], features: NDArray[np.float32], n: int, weight: np.float32) -> None:
+def accumulate(
+    sums: NDArray[np.float32],
+    features: NDArray[np.float32],
+    scaled: NDArray[np.float32],
+    n: int,
+    weight: np.float32,
+) -> None:
     """Add the weighted products of all pairs of features."""
-    for i in range(n + 1):
-        add_scaled(sums, _start(i), features, i & -EIGHT, features[i] * weight, _eights(i))
+    for i in range(FEATURES):
+        scaled[i] = features[i] * weight
+    add_products(sums, features, scaled, n + 1)
 
 
 @compiled
@@ -59,11 +49,9 @@ def close_block(
 ) -> None:
     """Merge a finished block's sums into its column and the row, and clear them."""
     for h in range(HORIZONS):
-        column = (h * above.shape[1] + block + 1) * _SIZE
-        for i in range(n + 1):
-            start, count = _start(i), _eights(i)
-            fade(row, h * _SIZE + start, sums, start, FADE_ROW[h], count)
-            fade(above, column + start, sums, start, FADE_ABOVE[h], count)
+        column = (h * above.shape[1] + block + 1) * SIZE
+        fade_into(row, h * SIZE, sums, FADE_ROW[h], n + 1)
+        fade_into(above, column, sums, FADE_ABOVE[h], n + 1)
     sums[:] = _F(0)
 
 
@@ -73,41 +61,28 @@ def solve_block(
     row: NDArray[np.float32],
     block: int,
     n: int,
-    a: NDArray[np.float32],
-    weights: NDArray[np.float32],
+    work: NDArray[np.float32],
+    scaled: NDArray[np.float32],
+    fit: NDArray[np.float32],
 ) -> None:
-    """Weights (features x horizons) for the samples of a block."""
+    """Fill ``fit`` (features, horizons) with weights for the samples of a block."""
     for h in range(HORIZONS):
-        left = (h * above.shape[1] + block) * _SIZE
+        join(work, h * SIZE, above, (h * above.shape[1] + block) * SIZE, row, h * SIZE, n)
         for i in range(n):
-            start = _start(i)
-            middle, right, line = left + _SIZE + start, left + 2 * _SIZE + start, h * _SIZE + start
-            join_four(a, start, above, left + start, above, middle, above, right, row, line, _eights(i))
-        for i in range(n):
-            a[i, i] = (a[i, i] + a[i, i] * _RIDGE) + _ONE
-        _eliminate(a, n)
-        _substitute(a, n, weights, h)
+            work[h, i, i] = (work[h, i, i] + work[h, i, i] * _RIDGE) + _ONE
+    eliminate(work, scaled, n)
+    _substitute(work, n, fit)
 
 
 @inlined_late
-def _eliminate(a: NDArray[np.float32], n: int) -> None:
-    """Turn the upper triangle (right side in column n) into row echelon form."""
-    for k in range(n):
-        pivot = a[k, k]
-        if not pivot > _LEAST_PIVOT:
-            pivot = _LEAST_PIVOT
-            a[k, k] = pivot
-        inverse = _ONE / pivot
-        for i in range(k + 1, n):
-            factor = a[k, i] * inverse
-            subtract_scaled(a, _start(i), a, k * FEATURES + (i & -EIGHT), factor, _eights(i))
-
-
-@inlined_late
-def _substitute(a: NDArray[np.float32], n: int, weights: NDArray[np.float32], h: int) -> None:
-    """Solve for the weights, the last first."""
+def _substitute(work: NDArray[np.float32], n: int, fit: NDArray[np.float32]) -> None:
+    """Solve for the weights, the last first; the right side is in column n."""
+    for i in range(n):
+        for h in range(HORIZONS):
+            fit[i, h] = work[h, i, n]
     for k in range(n - 1, -1, -1):
-        value = a[k, n] / a[k, k]
-        weights[k, h] = value
+        fast, slow = fit[k, 0] / work[0, k, k], fit[k, 1] / work[1, k, k]
+        fit[k, 0], fit[k, 1] = fast, slow
         for i in range(k):
-            a[i, n] = a[i, n] - value * a[i, k]
+            fit[i, 0] = fit[i, 0] - fast * work[0, i, k]
+            fit[i, 1] = fit[i, 1] - slow * work[1, i, k]

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.image.least_squares import BLOCK, FEATURES, HORIZONS
+from foretell.codecs.image.least_squares import BLOCK
 from foretell.codecs.image.planes import SIDE
 from foretell.codecs.image.tables import CLASSES
+from foretell.codecs.image.triangles import FEATURES, HORIZONS
 from foretell.codecs.image.weights import COMPONENTS, Network, Start, new_network, trained_start
 from foretell.entropy.mixer import REFINE_STEPS
 
@@ -39,7 +40,7 @@ REFINERS = NODES * CLASSES + NODE_CLASSES * 256
 HISTORY_CELLS = (HISTORIES + 1) * 81 * 8
 
 # fields of PlaneModel.fixed
-OWN_COUNT, FIRST_COUNT, SECOND_COUNT, REFERENCES, LARGEST, NETWORK, WIDTH = range(7)
+OWN_COUNT, FIRST_COUNT, SECOND_COUNT, REFERENCES, LARGEST, NETWORK, HISTORY_BITS, WIDTH = range(8)
 SHAPES = ((20, 0, 0), (14, 13, 0), (12, 10, 9))
 """Neighbours in the own plane and in the references that least squares uses, by number of references."""
 
@@ -47,10 +48,11 @@ SHAPES = ((20, 0, 0), (14, 13, 0), (12, 10, 9))
 class PlaneModel(NamedTuple):
     """State of one plane's coder.
 
-    Shapes: ``above`` (horizons, blocks + 2, features, features); ``row`` (horizons, features, features); ``sums``,
-    ``work`` (features, features); ``fit`` (features, horizons); ``missed`` (2, padded width, predictors), absolute
-    errors of the current row and the one above; ``places``, ``rates``, ``near``, ``far``, ``inner`` (lanes,),
-    ``shares`` (components,), the distributions of a sample; the rest is described where it is used.
+    Shapes: ``above`` (horizons, blocks + 2, features, features); ``row``, ``work``, ``scaled`` (horizons, features,
+    features); ``sums`` (features, features); ``fit`` (features, horizons); ``missed`` (2, padded width, predictors),
+    absolute errors of the current row and the one above; ``places``, ``rates``, ``near``, ``far``, ``inner``,
+    ``beyond``, ``total`` (lanes,), ``shares`` (components,), the distributions of a sample; the rest is described where
+    it is used.
     """
 
     fixed: NDArray[np.int64]
@@ -58,8 +60,10 @@ class PlaneModel(NamedTuple):
     row: NDArray[np.float32]
     sums: NDArray[np.float32]
     work: NDArray[np.float32]
+    scaled: NDArray[np.float32]
     fit: NDArray[np.float32]
     features: NDArray[np.float32]
+    scaled_features: NDArray[np.float32]
     missed: NDArray[np.float32]
     centres: NDArray[np.float32]
     scales: NDArray[np.float32]
@@ -70,6 +74,8 @@ class PlaneModel(NamedTuple):
     near: NDArray[np.float32]
     far: NDArray[np.float32]
     inner: NDArray[np.float32]
+    beyond: NDArray[np.float32]
+    total: NDArray[np.float32]
     at: NDArray[np.int32]
     bias: NDArray[np.int32]
     lines: NDArray[np.uint32]
@@ -77,7 +83,7 @@ class PlaneModel(NamedTuple):
     checks: NDArray[np.int64]
     slots: NDArray[np.int64]
     histories: NDArray[np.uint16]
-    history_rows: NDArray[np.int64]
+    history_places: NDArray[np.int64]
     history_maps: NDArray[np.uint32]
     history_cells: NDArray[np.int64]
     seen: NDArray[np.uint32]
@@ -129,13 +135,15 @@ def new_model(width: int, samples: int, references: int, largest: int, network: 
     lines = np.zeros((LINE << line_bits) + LINE, np.uint32)
     skip = (-lines.ctypes.data % 64) // 4
     return PlaneModel(
-        fixed=np.array([*SHAPES[references], references, largest, network, width], np.int64),
+        fixed=np.array([*SHAPES[references], references, largest, network, history_bits, width], np.int64),
         above=np.zeros((HORIZONS, blocks + 2, FEATURES, FEATURES), np.float32),
         row=np.zeros((HORIZONS, FEATURES, FEATURES), np.float32),
         sums=np.zeros((FEATURES, FEATURES), np.float32),
-        work=np.zeros((FEATURES, FEATURES), np.float32),
+        work=np.zeros((HORIZONS, FEATURES, FEATURES), np.float32),
+        scaled=np.zeros((HORIZONS, FEATURES, FEATURES), np.float32),
         fit=np.zeros((FEATURES, HORIZONS), np.float32),
         features=np.zeros(FEATURES, np.float32),
+        scaled_features=np.zeros(FEATURES, np.float32),
         missed=np.zeros((2, width + 2 * SIDE, PREDICTORS), np.float32),
         centres=np.zeros(PREDICTORS, np.float32),
         scales=np.zeros(PREDICTORS, np.float32),
@@ -146,14 +154,16 @@ def new_model(width: int, samples: int, references: int, largest: int, network: 
         near=np.zeros(LANES, np.float32),
         far=np.zeros(LANES, np.float32),
         inner=np.zeros(LANES, np.float32),
+        beyond=np.zeros(LANES, np.float32),
+        total=np.zeros(LANES, np.float32),
         at=np.zeros(LANES, np.int32),
         bias=np.zeros((256, 2), np.int32),
         lines=lines[skip : skip + (LINE << line_bits)],
         contexts=np.zeros(CONTEXTS, np.int64),
         checks=np.zeros(CONTEXTS, np.int64),
         slots=np.zeros(CONTEXTS, np.int64),
-        histories=np.zeros((HISTORIES, 1 << history_bits, HISTORY_VALUES), np.uint16),
-        history_rows=np.zeros(HISTORIES, np.int64),
+        histories=np.zeros(HISTORIES * HISTORY_VALUES << history_bits, np.uint16),
+        history_places=np.zeros(HISTORIES, np.int64),
         history_maps=start.histories.copy(),
         history_cells=np.zeros(HISTORIES + 1, np.int64),
         seen=np.zeros((keys if largest < 256 else 1, 10), np.uint32),

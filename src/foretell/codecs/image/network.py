@@ -11,20 +11,22 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.image.least_squares import FEATURES
+from foretell.codecs.image.layers import make_product
 from foretell.codecs.image.model import FIRST_COUNT, OWN_COUNT, REFERENCES, SECOND_COUNT, SINGLE, PlaneModel
 from foretell.codecs.image.planes import Picture
 from foretell.codecs.image.predict import BLENDED, CENTRE
+from foretell.codecs.image.triangles import FEATURES
 from foretell.codecs.image.weights import (
     CEILING,
     COMPONENTS,
+    HIDDEN,
     INPUT_BITS,
     INPUTS,
     MOST_INPUT,
     OUTPUT_BITS,
+    SHAPES,
     powers,
 )
-from foretell.exact.pairs import wide_product
 from foretell.uncounted import inlined_late
 
 ERROR_COLUMN = np.array([-1, 0, -1, 1, -2, 0, 2, 1], np.int64)
@@ -51,6 +53,7 @@ _TO_ROUND = _F(MOST_INPUT + 1.5)
 _RATIO_UNIT = _F(4)
 _LOG_UNIT = _F(1.0 / (1 << 23))
 POWERS = powers()
+_first_product, _second_product, _third_product = (make_product(*shape) for shape in SHAPES)
 
 
 @inlined_late
@@ -100,7 +103,7 @@ def fill_network(model: PlaneModel, picture: Picture, base: np.float32, bias: np
 def _activate(sums: NDArray[np.int32], bias: NDArray[np.int32], shift: int, hidden: NDArray[np.int16]) -> None:
     """Hidden values of the sums of a layer."""
     shift = np.int32(shift)
-    for i in range(hidden.size):
+    for i in range(HIDDEN):
         value = np.int32(sums[i] + bias[i]) >> shift
         hidden[i] = np.int16(min(max(value, np.int32(0)), np.int32(CEILING)))
 
@@ -109,11 +112,11 @@ def _activate(sums: NDArray[np.int32], bias: NDArray[np.int32], shift: int, hidd
 def run_network(model: PlaneModel) -> None:
     """Fill the lanes of the components: weights, places and rates."""
     net = model.network
-    wide_product(net.inputs.reshape(1, -1), net.first, net.sums.reshape(1, -1))
+    _first_product(net.inputs, net.first, net.sums)
     _activate(net.sums, net.first_bias, net.shifts[0], net.hidden)
-    wide_product(net.hidden.reshape(1, -1), net.second, net.sums.reshape(1, -1))
+    _second_product(net.hidden, net.second, net.sums)
     _activate(net.sums, net.second_bias, net.shifts[1], net.hidden)
-    wide_product(net.hidden.reshape(1, -1), net.third, net.outputs.reshape(1, -1))
+    _third_product(net.hidden, net.third, net.outputs)
     spread, centre = model.spreads[CENTRE], model.centres[CENTRE]
     rate = model.rates[SINGLE - 1]
     for k in range(COMPONENTS):

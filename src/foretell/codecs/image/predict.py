@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.image.least_squares import FEATURES
 from foretell.codecs.image.model import (
     FIRST_COUNT,
     LARGEST,
@@ -19,6 +18,7 @@ from foretell.codecs.image.model import (
 )
 from foretell.codecs.image.planes import Picture
 from foretell.codecs.image.tables import CLASS_BOUNDS, STEPS
+from foretell.codecs.image.triangles import FEATURES
 from foretell.codecs.image.weights import COMPONENTS
 from foretell.uncounted import inlined_late
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from foretell.codecs.image.layers import pack_pairs
 from foretell.errors import ModelError
-from foretell.exact.product import pack
 from foretell.shipped import find_weights
 
 INPUTS: Final = 64
@@ -40,16 +40,16 @@ SHAPES: Final = ((HIDDEN, INPUTS), (HIDDEN, HIDDEN), (OUTPUTS, HIDDEN))
 class Network(NamedTuple):
     """Weights of the three layers, packed for the kernel, and what they work in.
 
-    Shapes: weights (outputs / 16, inputs / 4, 16, 4); biases (outputs,), at the scale of the sums; ``shifts`` (3,), how
+    Shapes: weights (inputs / 2, outputs, 2); biases (outputs,), at the scale of the sums; ``shifts`` (3,), how
     far the sums of each layer are shifted; ``raw``, ``inputs`` (INPUTS,); ``hidden``, ``sums`` (HIDDEN,); ``outputs``
     (OUTPUTS,).
     """
 
-    first: NDArray[np.int8]
+    first: NDArray[np.int16]
     first_bias: NDArray[np.int32]
-    second: NDArray[np.int8]
+    second: NDArray[np.int16]
     second_bias: NDArray[np.int32]
-    third: NDArray[np.int8]
+    third: NDArray[np.int16]
     third_bias: NDArray[np.int32]
     shifts: NDArray[np.int64]
     raw: NDArray[np.float32]
@@ -105,7 +105,7 @@ def _layers(references: int) -> tuple[NDArray[Any], ...]:
         weights, bias = stored[f"{references}.{layer}.weight"], stored[f"{references}.{layer}.bias"]
         if weights.shape != shape or weights.dtype != np.int8 or bias.shape != shape[:1] or bias.dtype != np.int32:
             raise ModelError("the network for pictures has another shape than this version expects")
-        layers += [pack(weights.astype(np.int8)), bias]
+        layers += [pack_pairs(weights), bias]
     return (*layers, stored[f"{references}.shifts"].astype(np.int64))
 
 
@@ -126,5 +126,5 @@ def new_network(references: int | None) -> Network:
 def _no_layers() -> tuple[NDArray[Any], ...]:
     layers: list[NDArray[Any]] = []
     for shape in SHAPES:
-        layers += [pack(np.zeros(shape, np.int8)), np.zeros(shape[0], np.int32)]
+        layers += [pack_pairs(np.zeros(shape, np.int8)), np.zeros(shape[0], np.int32)]
     return (*layers, np.zeros(len(SHAPES), np.int64))
