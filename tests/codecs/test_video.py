@@ -19,7 +19,7 @@ from test_image import codecs_of, comes_back
 
 import foretell
 from foretell.codecs.image import containers
-from foretell.codecs.video import motion, order, y4m
+from foretell.codecs.video import fields, motion, order, y4m
 from foretell.codecs.video.codec import VideoCodec
 from foretell.errors import CorruptArchiveError
 
@@ -160,11 +160,40 @@ def test_phases_are_those_of_the_standard():
 
 def test_the_search_finds_a_move():
     wide = pictures.scene(32, 60, 1).astype(np.int32)
-    vectors, costs = np.zeros((4, 5, 2), np.int8), np.zeros((4, 5), np.int64)
+    vectors = np.zeros((4, 5, 2), np.int8)
     moved = motion.phases(np.ascontiguousarray(wide[:, :40]), 255)
-    motion.search(np.ascontiguousarray(wide[:, 3:43]), moved, vectors, costs)
+    motion.search(np.ascontiguousarray(wide[:, 3:43]), moved, vectors)
     assert np.all(vectors[:, :4] == [0, 12])
     assert np.array_equal(motion.move_brightness(moved, vectors)[:, :32], wide[:, 3:35])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.integers(1, 2),
+    st.integers(1, 5),
+    st.integers(1, 5),
+    st.integers(-4, 4).filter(bool),
+    st.integers(-4, 4).filter(bool),
+    st.integers(0, 1 << 32),
+)
+def test_fields_of_moves_come_back(count, rows, columns, first, second, seed):
+    most = motion.MOST_QUARTERS
+    moves = np.random.default_rng(seed).integers(-most, most + 1, (count, rows, columns, 2)).astype(np.int8)
+    steps, back = np.empty_like(moves), np.empty_like(moves)
+    fields.code_fields(moves, np.array([first, second]), steps)
+    fields.restore_fields(steps, np.array([first, second]), back)
+    assert np.array_equal(back, moves)
+
+
+def test_moves_that_are_not_used_cost_nothing():
+    rng = np.random.default_rng(4)
+    planes = [rng.integers(0, 256, (32, 40)).astype(np.int32) for _ in range(2)]
+    planner = order.Planner([planes[0], planes[1], planes[0]], 255)
+    found = planner.motion(2, (0, 1))
+    assert np.all(found.modes == fields.FIRST)
+    steps = np.empty_like(found.vectors)
+    fields.code_fields(found.vectors, order.distances(2, (0, 1)), steps)
+    assert not steps.any()
 
 
 @settings(max_examples=40, deadline=None)

@@ -18,9 +18,9 @@ from foretell.codecs.image.model import PlaneModel, new_model
 from foretell.codecs.image.pipeline import Code, Task, Watch, run_tasks
 from foretell.codecs.image.planes import Picture, inside, new_plane
 from foretell.codecs.octets import OctetsCodec
+from foretell.codecs.video.fields import MEAN, code_fields, restore_fields
 from foretell.codecs.video.motion import (
     BLOCK,
-    MEAN,
     MOST_QUARTERS,
     Phases,
     move_brightness,
@@ -36,6 +36,7 @@ from foretell.codecs.video.order import (
     Planner,
     block_shape,
     coding_order,
+    distances,
     expected,
     no_motion,
     references,
@@ -85,9 +86,7 @@ class VideoCodec:
         group.run(frames)
         form = _CHROMA.index(layout.chroma) | layout.sample_bytes - 1 << 2
         head = bytes([form]) + put_varints(layout.width, layout.height, *largest, *jumps)
-        return (
-            head + put_block(_pack_motion(group.motions)) + b"".join(put_block(code.finish()) for code in group.codes)
-        )
+        return head + put_block(_pack_motion(group)) + b"".join(put_block(code.finish()) for code in group.codes)
 
     def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:
         """Frames without a layout cannot be video."""
@@ -118,7 +117,7 @@ class VideoCodec:
         codes, position = take_blocks(payload, position, len(largest))
         group = _Group(layout, jumps, largest, codes, self._tell(layout))
         shape = block_shape(layout.height, layout.width)
-        group.motions = _unpack_motion(packed, [len(others) for others in group.references], shape)
+        group.motions = _unpack_motion(packed, group, shape)
         return _from_planes(group.run(None, self.watch), layout)
 
     def _tell(self, layout: VideoLayout) -> Callable[[int], None] | None:
@@ -170,35 +169,40 @@ def whole(largest: int) -> int:
     return (1 << largest.bit_length()) - 1
 
 
-def _pack_motion(motions: Sequence[Motion]) -> bytes:
-    """Octets payload of the moves and modes of frames, as differences from the block to the left."""
-    data = b"".join(map(_motion_bytes, motions))
-    return OctetsCodec(1).encode(data) if data else b""
+def _pack_motion(group: _Group) -> bytes:
+    """Octets payload of the steps of the moves, and the modes, of all frames."""
+    parts = []
+    for number, others, motion in zip(group.order, group.references, group.motions, strict=True):
+        if others:
+            steps = np.empty_like(motion.vectors)
+            code_fields(motion.vectors, distances(number, others), steps)
+            parts.append(steps.transpose(0, 3, 1, 2).tobytes() + (motion.modes.tobytes() if len(others) == 2 else b""))
+    return OctetsCodec(1).encode(b"".join(parts)) if parts else b""
 
 
-def _motion_bytes(motion: Motion) -> bytes:
-    vectors = motion.vectors.transpose(0, 3, 1, 2)
-    steps = vectors - np.pad(vectors, ((0, 0), (0, 0), (0, 0), (1, 0)))[..., :-1]  # modulo 256
-    return steps.tobytes() + (motion.modes.tobytes() if len(motion.vectors) == 2 else b"")
-
-
-def _unpack_motion(packed: bytes, counts: Sequence[int], shape: tuple[int, int]) -> list[Motion]:
-    """Moves and modes of frames, each with so many references."""
+def _unpack_motion(packed: bytes, group: _Group, shape: tuple[int, int]) -> list[Motion]:
+    """Moves and modes of all frames."""
     blocks = shape[0] * shape[1]
+    counts = [len(others) for others in group.references]
     size = sum(2 * count * blocks + (blocks if count == 2 else 0) for count in counts)
     data = OctetsCodec(1).decode(packed, size) if size else b""
     motions, at = [], 0
-    for count in counts:
-        steps = np.frombuffer(data, np.int8, 2 * count * blocks, at).reshape(count, 2, *shape)
-        vectors = np.ascontiguousarray(np.cumsum(steps, axis=-1, dtype=np.int8).transpose(0, 2, 3, 1))
-        at += 2 * count * blocks
-        modes = no_motion(shape).modes
-        if count == 2:
-            modes = np.frombuffer(data, np.uint8, blocks, at).reshape(shape)
+    for number, others in zip(group.order, group.references, strict=True):
+        motion = no_motion(shape)
+        if others:
+            stored = np.frombuffer(data, np.int8, 2 * len(others) * blocks, at).reshape(len(others), 2, *shape)
+            at += stored.size
+            steps = np.ascontiguousarray(stored.transpose(0, 2, 3, 1))
+            motion = Motion(np.empty_like(steps), motion.modes)
+            restore_fields(steps, distances(number, others), motion.vectors)
+        if len(others) == 2:
+            motion = Motion(motion.vectors, np.frombuffer(data, np.uint8, blocks, at).reshape(shape))
             at += blocks
-        if count and (int(np.abs(vectors.astype(np.int16)).max()) > MOST_QUARTERS or int(modes.max()) > MEAN):
+        if others and (
+            int(np.abs(motion.vectors.astype(np.int16)).max()) > MOST_QUARTERS or int(motion.modes.max()) > MEAN
+        ):
             raise CorruptArchiveError("a video's motion is out of range")
-        motions.append(Motion(vectors, modes))
+        motions.append(motion)
     return motions
 
 

@@ -21,10 +21,8 @@ MOST_QUARTERS: Final = 127
 MARGIN: Final = MOST_QUARTERS // 4 + 2
 REACH: Final = 15
 """Samples that the search goes in each direction from where it begins."""
-FIRST, SECOND, MEAN = range(3)
-"""What a block is expected to be: one of two moved blocks, or their mean."""
 _PRICE: Final = 12
-"""Sum of differences that a vector unlike its left neighbour has to save."""
+"""Sum of differences that a move unlike its left neighbour has to save in the search."""
 
 Phases = NDArray[np.uint16]
 
@@ -71,7 +69,7 @@ _ENDS: Final = tuple(_ends(phase) for phase in range(16))
 
 
 @compiled
-def _difference(now: NDArray[np.int32], moved: Phases, y: int, x: int, dy: int, dx: int, limit: int) -> int:
+def difference(now: NDArray[np.int32], moved: Phases, y: int, x: int, dy: int, dx: int, limit: int) -> int:
     """Sum of absolute differences of a block from one moved by quarters; more than ``limit`` if it passes that."""
     height, width = now.shape
     source = moved[(dy & 3) * 4 + (dx & 3)]
@@ -94,29 +92,24 @@ def _difference(now: NDArray[np.int32], moved: Phases, y: int, x: int, dy: int, 
 
 
 @compiled
-def _price(dy: int, dx: int, gy: int, gx: int) -> int:
-    return 0 if dy == gy and dx == gx else _PRICE
+def search(now: NDArray[np.int32], moved: Phases, vectors: NDArray[np.int8]) -> None:
+    """Fill ``vectors`` (block rows, block columns, 2), vertical move first, by the sums of differences they leave.
 
-
-@compiled
-def search(now: NDArray[np.int32], moved: Phases, vectors: NDArray[np.int8], costs: NDArray[np.int64]) -> None:
-    """Fill ``vectors`` (block rows, block columns, 2), vertical move first, and the sums of differences they leave.
-
-    Whole samples around the move of the block to the left, then halves, then quarters.
+    Whole samples around the best of what the neighbours take, then halves, then quarters.
     """
     for i in range(vectors.shape[0]):
         for j in range(vectors.shape[1]):
             y, x = i * BLOCK, j * BLOCK
             gy = np.int64(vectors[i, j - 1, 0]) if j > 0 else 0
             gx = np.int64(vectors[i, j - 1, 1]) if j > 0 else 0
-            best = _difference(now, moved, y, x, gy, gx, 1 << 40)
+            best = difference(now, moved, y, x, gy, gx, 1 << 40)
             by, bx = gy, gx
             for k in range(3):
                 ty, tx = 0, 0
                 if k > 0 and i > 0:
                     ty = np.int64(vectors[i - 1, min(j + k - 1, vectors.shape[1] - 1), 0])
                     tx = np.int64(vectors[i - 1, min(j + k - 1, vectors.shape[1] - 1), 1])
-                cost = _difference(now, moved, y, x, ty, tx, best) + _price(ty, tx, gy, gx)
+                cost = difference(now, moved, y, x, ty, tx, best) + _PRICE
                 if cost < best:
                     best, by, bx = cost, ty, tx
             if best > BLOCK * BLOCK // 2:
@@ -125,7 +118,7 @@ def search(now: NDArray[np.int32], moved: Phases, vectors: NDArray[np.int8], cos
                     for dx in range(-REACH, REACH + 1):
                         ty, tx = cy + 4 * dy, cx + 4 * dx
                         if max(abs(ty), abs(tx)) <= MOST_QUARTERS:
-                            cost = _difference(now, moved, y, x, ty, tx, best) + _PRICE
+                            cost = difference(now, moved, y, x, ty, tx, best) + _PRICE
                             if cost < best:
                                 best, by, bx = cost, ty, tx
             step = 2
@@ -135,82 +128,11 @@ def search(now: NDArray[np.int32], moved: Phases, vectors: NDArray[np.int8], cos
                     for dx in range(-1, 2):
                         ty, tx = my + step * dy, mx + step * dx
                         if (dy != 0 or dx != 0) and max(abs(ty), abs(tx)) <= MOST_QUARTERS:
-                            cost = _difference(now, moved, y, x, ty, tx, best) + _price(ty, tx, gy, gx)
+                            cost = difference(now, moved, y, x, ty, tx, best) + _PRICE
                             if cost < best:
                                 best, by, bx = cost, ty, tx
                 step -= 1
             vectors[i, j, 0], vectors[i, j, 1] = by, bx
-            costs[i, j] = best
-
-
-@compiled
-def _mean_difference(
-    now: NDArray[np.int32],
-    first: Phases,
-    second: Phases,
-    y: int,
-    x: int,
-    moves: NDArray[np.int64],
-    limit: int,
-) -> int:
-    """Sum of absolute differences of a block from the mean of two moved ones (dy, dx, dy, dx)."""
-    height, width = now.shape
-    one, two = first[(moves[0] & 3) * 4 + (moves[1] & 3)], second[(moves[2] & 3) * 4 + (moves[3] & 3)]
-    y1, x1, y2, x2 = (
-        MARGIN + (moves[0] >> 2),
-        MARGIN + (moves[1] >> 2),
-        MARGIN + (moves[2] >> 2),
-        MARGIN + (moves[3] >> 2),
-    )
-    total = 0
-    for row in range(y, min(y + BLOCK, height)):
-        for column in range(x, min(x + BLOCK, width)):
-            mean = (np.int64(one[y1 + row, x1 + column]) + np.int64(two[y2 + row, x2 + column]) + 1) >> 1
-            total += abs(np.int64(now[row, column]) - mean)
-        if total > limit:
-            return total
-    return total
-
-
-@compiled
-def join(
-    now: NDArray[np.int32],
-    first: Phases,
-    second: Phases,
-    vectors: NDArray[np.int8],
-    costs: NDArray[np.int64],
-    modes: NDArray[np.uint8],
-) -> None:
-    """Choose for every block between the first move, the second, and the mean of both, whose moves are refined.
-
-    ``vectors`` (2, block rows, block columns, 2) and ``costs`` (2, block rows, block columns) are those of both
-    searches.
-    """
-    moves, trial = np.zeros(4, np.int64), np.zeros(4, np.int64)
-    for i in range(modes.shape[0]):
-        for j in range(modes.shape[1]):
-            y, x = i * BLOCK, j * BLOCK
-            single = min(costs[0, i, j], costs[1, i, j])
-            modes[i, j] = FIRST if costs[0, i, j] <= costs[1, i, j] else SECOND
-            for k in range(4):
-                moves[k] = vectors[k >> 1, i, j, k & 1]
-            best = _mean_difference(now, first, second, y, x, moves, 1 << 40)
-            changed = best > 0
-            while changed:
-                changed = False
-                for k in range(4):
-                    for step in (-1, 1):
-                        trial[:] = moves
-                        trial[k] += step
-                        if abs(trial[k]) <= MOST_QUARTERS:
-                            cost = _mean_difference(now, first, second, y, x, trial, best)
-                            if cost + _PRICE // 2 < best:
-                                best, changed = cost, True
-                                moves[:] = trial
-            if best < single:
-                modes[i, j] = MEAN
-                for k in range(4):
-                    vectors[k >> 1, i, j, k & 1] = moves[k]
 
 
 @compiled

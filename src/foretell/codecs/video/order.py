@@ -14,7 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.codecs.video.motion import BLOCK, FIRST, MEAN, Phases, join, move_brightness, phases, search
+from foretell.codecs.video.fields import FIRST, MEAN, settle
+from foretell.codecs.video.motion import BLOCK, Phases, move_brightness, phases, search
 
 MOST_JUMPED: Final = 3
 """Most frames between two that are coded in order."""
@@ -81,6 +82,11 @@ def references(order: Sequence[int]) -> list[tuple[int, ...]]:
     return found
 
 
+def distances(number: int, others: Sequence[int]) -> NDArray[np.int64]:
+    """How many frames each reference lies before a frame; for one reference, a second at the same place."""
+    return np.array([number - others[0], number - others[-1]], np.int64)
+
+
 def block_shape(height: int, width: int) -> tuple[int, int]:
     """Block rows and columns of a plane."""
     return -(-height // BLOCK), -(-width // BLOCK)
@@ -93,28 +99,22 @@ class Planner:
         self._planes = planes
         self._largest = largest
         self._phases: Callable[[int], Phases] = lru_cache(maxsize=_KEPT_PHASES)(self._make_phases)
-        self._found: Callable[[int, int], tuple[NDArray[np.int8], NDArray[np.int64]]] = lru_cache(maxsize=64)(
-            self._search
-        )
+        self._found: Callable[[int, int], NDArray[np.int8]] = lru_cache(maxsize=64)(self._search)
 
     def _make_phases(self, number: int) -> Phases:
         return phases(self._planes[number], self._largest)
 
-    def _search(self, number: int, other: int) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
-        shape = block_shape(*self._planes[number].shape)
-        vectors, costs = np.zeros((*shape, 2), np.int8), np.zeros(shape, np.int64)
-        search(self._planes[number], self._phases(other), vectors, costs)
-        return vectors, costs
+    def _search(self, number: int, other: int) -> NDArray[np.int8]:
+        vectors = np.zeros((*block_shape(*self._planes[number].shape), 2), np.int8)
+        search(self._planes[number], self._phases(other), vectors)
+        return vectors
 
     def motion(self, number: int, others: tuple[int, ...]) -> Motion:
         """Where the blocks of a frame come from in one or two others."""
         modes = no_motion(block_shape(*self._planes[number].shape)).modes
-        found = [self._found(number, other) for other in others]
-        vectors = np.stack([vectors for vectors, _ in found])
-        if len(found) == 2:
-            costs = np.stack([costs for _, costs in found])
-            first, second = (self._phases(other) for other in others)
-            join(self._planes[number], first, second, vectors, costs, modes)
+        vectors = np.stack([self._found(number, other) for other in others])
+        sources = [self._phases(other) for other in others]
+        settle(self._planes[number], sources[0], sources[-1], distances(number, others), vectors, modes)
         return Motion(vectors, modes)
 
     def _cost(self, number: int, others: tuple[int, ...]) -> float:
