@@ -1,10 +1,11 @@
 """How much context is worth: bits per token by length of a lane, with and without a shared prefix.
 
-    python benchmarks/context_curve.py [--model NAME]
+    python benchmarks/context_curve.py [--model NAME] [--plot FILE] [--only-plot]
 
 For two files of $FORETELL_DATA/text/dev: the mean over the first L tokens of several lanes that start afresh,
 that start after a prefix taken from the beginning of the document, and the mean of the same tokens when the
-model reads on. Writes benchmarks/results/context_curve.json.
+model reads on. Writes benchmarks/results/context_curve.json, and draws it with ``--plot`` (``--only-plot``: draws
+what is there).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,10 +32,39 @@ PREFIXES = (0, 512, 1024)
 STARTS = (8192, 16384)
 
 
+RESULT = ROOT / "benchmarks" / "results" / "context_curve.json"
+
+
+def draw(rows: list[dict[str, Any]], path: Path) -> None:
+    """Bits per token over the length of a lane, a panel for each file."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    matplotlib.rcParams.update({"svg.hashsalt": "foretell", "svg.fonttype": "none"})
+    from matplotlib import pyplot as plt
+
+    names = list(dict.fromkeys(row["file"] for row in rows))
+    figure, panels = plt.subplots(1, len(names), figsize=(4 * len(names), 3), layout="constrained", squeeze=False)
+    for name, panel in zip(names, panels[0], strict=True):
+        for row in (row for row in rows if row["file"] == name):
+            means = row["bits_per_token_by_lane_length"]
+            panel.plot([int(n) for n in means], list(means.values()), "o-", label=f"prefix {row['prefix']}")
+        panel.set_title(name, fontsize=9)
+        panel.set_xlabel("tokens in a lane")
+        panel.set_ylabel("bits per token")
+        panel.legend(frameon=False, fontsize=8)
+    figure.savefig(path, metadata={"Date": None})
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="smollm2-135m")
+    parser.add_argument("--plot", type=Path)
+    parser.add_argument("--only-plot", action="store_true")
     args = parser.parse_args()
+    if args.only_plot:
+        draw(json.loads(RESULT.read_text()), args.plot)
+        return 0
     if not (DATA / "text" / "dev").is_dir():
         print(f"context_curve: no data in {DATA}; set FORETELL_DATA")
         return 1
@@ -51,7 +82,9 @@ def main() -> int:
             row = {"file": name, "prefix": prefix, "bits_per_token_by_lane_length": means}
             rows.append(row)
             print(json.dumps(row), flush=True)
-    (ROOT / "benchmarks" / "results" / "context_curve.json").write_text(json.dumps(rows, indent=1) + "\n")
+    RESULT.write_text(json.dumps(rows, indent=1) + "\n")
+    if args.plot:
+        draw(rows, args.plot)
     return 0
 
 
