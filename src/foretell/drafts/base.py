@@ -14,7 +14,7 @@ from foretell.drafts.tree import Tree, root_only
 class TreeSize(NamedTuple):
     """How large a tree may be: drafted tokens in all, longest path, most children that a drafter expands at a depth.
 
-    Where no path has at least the chance ``least``, the tree grows no deeper.
+    Where no path has at least the chance ``least``, the tree grows no deeper; the root's chance is 1.
     """
 
     nodes: int
@@ -32,6 +32,9 @@ class Drafter(Protocol):
         How the drafter is called.
     taps : tuple of int
         Layers of the target whose outputs it reads.
+
+    One whose own time counts has two more members: ``measure()``, which returns
+    :class:`foretell.drafts.pace.DraftCosts`, and ``spent``, the seconds that its last trees took by these costs.
     """
 
     name: str

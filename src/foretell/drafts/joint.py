@@ -8,7 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.drafts.base import Drafter, TreeSize
+from foretell.drafts.pace import DraftCosts
 from foretell.drafts.tree import Tree, best_nodes, child_of
+
+_TRUSTED = 0.85
+"""A chance of the next token from which on the network is not asked."""
 
 
 def merge(first: Tree, second: Tree) -> Tree:
@@ -37,17 +41,24 @@ def merge(first: Tree, second: Tree) -> Tree:
 
 
 class JointDrafter:
-    """A network's guesses and, where the text repeats itself, what followed last time.
+    """What followed last time where the text repeats itself, and a network's guesses elsewhere.
 
     Parameters
     ----------
     first, second : Drafter
-        The second reads no layers of the target.
+        A network, and one that costs nothing and reads no layers of the target. Where the second is
+        nearly sure of the next token, the first is not asked.
     """
 
     def __init__(self, first: Drafter, second: Drafter) -> None:
         self.name, self.taps = f"{first.name}+{second.name}", first.taps
         self._both = (first, second)
+        self.spent = 0.0
+
+    def measure(self) -> DraftCosts:
+        """The first's costs."""
+        measure = getattr(self._both[0], "measure", None)
+        return DraftCosts() if measure is None else measure()
 
     def begin(self, streams: int, slots: int) -> None:
         """Forget everything."""
@@ -65,6 +76,14 @@ class JointDrafter:
             drafter.extend(stream, tokens, features)
 
     def propose(self, streams: Sequence[int], roots: Sequence[int], size: TreeSize) -> list[Tree]:
-        """The best nodes of both trees."""
-        first, second = (drafter.propose(streams, roots, size) for drafter in self._both)
-        return [best_nodes(merge(a, b), size.nodes) for a, b in zip(first, second, strict=True)]
+        """The best nodes of both trees, or the second's alone."""
+        first, second = self._both
+        found = second.propose(streams, roots, size)
+        asked = [i for i, tree in enumerate(found) if tree.chances[1:].max(initial=0.0) < _TRUSTED]
+        self.spent = 0.0
+        if asked:
+            more = first.propose([streams[i] for i in asked], [roots[i] for i in asked], size)
+            self.spent = getattr(first, "spent", 0.0)
+            for i, tree in zip(asked, more, strict=True):
+                found[i] = best_nodes(merge(tree, found[i]), size.nodes)
+        return found

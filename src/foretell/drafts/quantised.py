@@ -6,109 +6,44 @@ which each step's module writes. PyTorch is not needed.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.compilation import compiled
 from foretell.drafts.base import TreeSize
 from foretell.drafts.config import DraftConfig
-from foretell.drafts.grow import Growing, branch_mask, grow
-from foretell.drafts.tree import Tree
+from foretell.drafts.pace import DraftCosts
+from foretell.drafts.rounds import LONGEST_READ, Growth, Network, Room, Turns, draft_round
+from foretell.drafts.tree import Tree, best_nodes, root_only
 from foretell.errors import ModelError
 from foretell.exact.arithmetic import LOG2_E
 from foretell.exact.meeting import run_together
-from foretell.exact.product import pack, product_at, unpack
+from foretell.exact.product import pack, unpack
 from foretell.exact.rotary import inverse_frequencies, rotary_table
-from foretell.exact.transform import REST_STEPS, block_size, hadamard, quantise, rms_norm
+from foretell.exact.transform import REST_STEPS, block_size
 from foretell.models.convert import packed_matrix, rotated_values
 from foretell.models.decoder import Decoder
-from foretell.models.few_rows import new_shared, project_rows, run_few
+from foretell.models.few_rows import new_shared
 from foretell.models.layers import Rows, Shape, Taps, Weights, new_cache
 
 Arrays = dict[str, NDArray[np.float32]]
-_CHUNK = 32
-_FAR = np.float32(16.0)
-"""Tokens so far below the likeliest do not count."""
-
-
-@compiled
-def _round_rows(x: NDArray[np.float32], block: int, left: NDArray[np.int8], steps: NDArray[np.float32]) -> None:
-    """Rotate the rows of ``x`` and round them to 8 bits."""
-    row = np.empty(x.shape[1], np.float32)
-    for r in range(x.shape[0]):
-        row[:] = x[r]
-        hadamard(row, block)
-        steps[r] = quantise(row, left[r])
-
-
-@compiled
-def _multiply(
-    x: NDArray[np.float32],
-    packed: NDArray[np.int8],
-    scales: NDArray[np.float32],
-    block: int,
-    out: NDArray[np.float32],
-) -> None:
-    """Add the products of the rows of ``x``, rounded to 8 bits, to the rows of ``out`` (M, N)."""
-    count, inputs = x.shape
-    left, steps = np.empty((count, inputs), np.int8), np.empty(count, np.float32)
-    sums = np.empty((count, scales.size), np.int32)
-    _round_rows(x, block, left, steps)
-    product_at(
-        left.ctypes.data, inputs, packed.ctypes.data, inputs * 16, inputs, packed.shape[0], sums.ctypes.data,
-        scales.size, count,
-    )  # fmt: skip
-    for r in range(count):
-        for n in range(out.shape[1]):
-            out[r, n] += (np.float32(sums[r, n]) * steps[r]) * scales[n]
-
-
-@compiled
-def _best_rows(
-    sums: NDArray[np.int32],
-    steps: NDArray[np.float32],
-    scales: NDArray[np.float32],
-    count: int,
-    best: NDArray[np.int64],
-    rates: NDArray[np.float64],
-) -> None:
-    """The columns with the largest scores of each row, among the first ``count``, and their probabilities."""
-    for r in range(sums.shape[0]):
-        scores = np.empty(count, np.float32)
-        for n in range(count):
-            scores[n] = (np.float32(sums[r, n]) * steps[r]) * scales[n]
-        for place in range(best.shape[1]):
-            best[r, place] = -1
-        for n in range(count):
-            place = best.shape[1] - 1
-            if best[r, place] >= 0 and scores[n] <= scores[best[r, place]]:
-                continue
-            while place > 0 and (best[r, place - 1] < 0 or scores[n] > scores[best[r, place - 1]]):
-                best[r, place] = best[r, place - 1]
-                place -= 1
-            best[r, place] = n
-        largest, total = scores[best[r, 0]], 0.0
-        for n in range(count):
-            if scores[n] > largest - _FAR:
-                total += np.exp(np.float64(scores[n] - largest))
-        for place in range(best.shape[1]):
-            rates[r, place] = np.exp(np.float64(scores[best[r, place]] - largest)) / total
-
-
-@compiled
-def _norm_all(x: NDArray[np.float32], weight: NDArray[np.float32], epsilon: float, out: NDArray[np.float32]) -> None:
-    for r in range(x.shape[0]):
-        rms_norm(x[r], weight, epsilon, out[r])
+_BRANCHES = 512
+"""Slots for drafted branches, after what was read."""
+_MEASURED_STEPS, _MEASURED_TIMES = 3, 4
 
 
 class _Stream:
-    """How much of a stream was read, and the state after its last token."""
+    """How much of a stream was read, the state after its last token, and what waits to be read."""
 
     def __init__(self, width: int) -> None:
         self.used = 0
-        self.state = np.zeros((1, width), np.float32)
+        self.state = np.zeros(width, np.float32)
+        self.tokens: list[NDArray[np.int32]] = []
+        self.features: list[NDArray[np.float32]] = []
+        self.waiting = 0
 
 
 class QuantisedDrafter:
@@ -132,33 +67,21 @@ class QuantisedDrafter:
     def __init__(self, config: DraftConfig, arrays: Arrays, target: Decoder) -> None:
         self.name, self.taps, self.config = config.architecture, config.taps, config
         self._check(arrays)
-        self._target = target
-        width, parts = config.width, len(config.taps)
-        self._block = block_size(width)
-        self._drafted = arrays["drafted"].astype(np.int64)
-        if self._drafted.size and not 0 <= self._drafted.min() <= self._drafted.max() < config.rows:
-            raise ModelError(f"the draft drafts tokens that {target.name} does not have", "fetch or train it anew")
-        self._first = (
-            [packed_matrix(part, self._block) for part in np.split(arrays["fc.weight"], parts, 1)] if parts > 1 else []
-        )
-        self._first_bias = arrays["fc.bias"] if parts > 1 else np.zeros(width, np.float32)
-        self._fuse = [
-            [packed_matrix(part, self._block) for part in np.split(arrays[f"fuse.{m}.weight"], 2, 1)]
-            for m in range(config.modules)
-        ]
-        self._fuse_bias = [arrays[f"fuse.{m}.bias"] for m in range(config.modules)]
-        self._layers = [_layer(config, arrays, f"layers.{m}.") for m in range(config.modules)]
-        rows = unpack(target.head, config.rows)[self._drafted]
-        scales = target.head_scale[self._drafted] * np.float32(REST_STEPS)
-        self._head = pack(rows), np.pad(scales, (0, -scales.size % 16))
-        table = rotary_table(config.context, inverse_frequencies(config.rope_base, config.head_width))
-        self._cosines, self._sines = table[0][None], table[1][None]
+        self._network = _network(config, arrays, target)
+        layers = [_layer(config, arrays, f"layers.{m}.") for m in range(config.modules)]
+        self._weights = Weights(*(np.concatenate(arrays) for arrays in zip(*layers, strict=True)))
+        cosines, sines = rotary_table(config.context, inverse_frequencies(config.rope_base, config.head_width))
+        no_taps = Taps(np.full(1, -1, np.int32), np.empty((0, 0, 0), np.float32))
+        window, table = np.array([config.window], np.int32), np.zeros(1, np.int32)
+        self._turns = Turns(cosines[None], sines[None], table, window, no_taps)
         head_block = block_size(config.head_width)
         scale = np.float32(1.0 / np.sqrt(np.float64(config.head_width)) / head_block) * LOG2_E
         self._shape = Shape(
-            config.heads, config.kv_heads, config.head_width, 0, self._block, block_size(config.feed_forward),
-            head_block, config.epsilon, np.float32(scale),
+            config.heads, config.kv_heads, config.head_width, 0, block_size(config.width),
+            block_size(config.feed_forward), head_block, config.epsilon, np.float32(scale),
         )  # fmt: skip
+        self._costs: DraftCosts | None = None
+        self.spent = 0.0
         self.begin(0, 0)
 
     def _check(self, arrays: Arrays) -> None:
@@ -187,100 +110,141 @@ class QuantisedDrafter:
         """Forget everything."""
         config = self.config
         self._streams = [_Stream(config.width) for _ in range(streams)]
-        # Drafted branches come after what was read, and need room of their own.
-        self._cache = new_cache(1, streams, config.kv_heads, slots + 512, config.head_width)
+        self._cache = new_cache(1, streams, config.kv_heads, slots + _BRANCHES, config.head_width)
+        self._room = self._new_room(0)
 
     def start(self, stream: int, token: int) -> None:
         """Nothing to do: features come with the tokens after the first."""
 
     def extend(self, stream: int, tokens: NDArray[np.int32], features: NDArray[np.float32]) -> None:
-        """Step 0 at every new place, from the target's features."""
+        """Note new places; they are read with the next draft, or when there are many."""
         own = self._streams[stream]
-        for begin in range(0, tokens.size, _CHUNK):
-            part = slice(begin, begin + _CHUNK)
-            state = self._states_of(features[:, part])
-            slots = np.arange(own.used, own.used + state.shape[0], dtype=np.int32)
-            seen = np.empty((0, 0), np.bool_)
-            rows = Rows(np.full(slots.size, stream, np.int32), slots, slots, np.zeros(slots.size, np.int32), seen)
-            own.state = self._step(0, tokens[part], state, rows)[-1:]
-            own.used += slots.size
-
-    def _states_of(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """First states (M, D) from what the target's layers give (taps, M, D)."""
-        if len(self.taps) == 1:
-            normed: NDArray[np.float32] = np.empty(features[0].shape, np.float32)
-            _norm_all(np.ascontiguousarray(features[0]), self._target.final_norm, self.config.epsilon, normed)
-            return normed
-        state: NDArray[np.float32] = np.tile(self._first_bias, (features.shape[1], 1))
-        for matrix, part in zip(self._first, features, strict=True):
-            own = np.ascontiguousarray(part)
-            if self.config.normed_taps:
-                _norm_all(own, np.ones(own.shape[1], np.float32), self.config.epsilon, own)
-            _multiply(own, *matrix, self._block, state)
-        return state
-
-    def _step(
-        self, step: int, tokens: NDArray[np.int32], state: NDArray[np.float32], rows: Rows
-    ) -> NDArray[np.float32]:
-        """States (M, D) after a step that reads tokens in states (M, D)."""
-        module, target = self.config.module_of(step), self._target
-        embedded = target.embedding[tokens].astype(np.float32) * target.embedding_scale[tokens][:, None]
-        hidden: NDArray[np.float32] = np.tile(self._fuse_bias[module], (tokens.size, 1))
-        for matrix, part in zip(self._fuse[module], (embedded, state), strict=True):
-            _multiply(part, *matrix, self._block, hidden)
-        weights = self._layers[module]
-        window, table = np.array([self.config.window], np.int32), np.zeros(1, np.int32)
-        shared = new_shared(tokens.size, weights, self._shape)
-        taps = Taps(np.full(1, -1, np.int32), np.empty((0, 0, 0), np.float32))
-        turns = (self._cosines, self._sines)
-        run_together(run_few, weights, self._shape, window, table, *turns, rows, hidden, self._cache, shared, taps)
-        return hidden
+        own.tokens.append(tokens)
+        own.features.append(features)
+        own.waiting += tokens.size
+        while own.waiting >= LONGEST_READ:
+            self._round(stream, self._growth(stream, 0, TreeSize(0, 0, 0)), LONGEST_READ, TreeSize(0, 0, 0))
 
     def propose(self, streams: Sequence[int], roots: Sequence[int], size: TreeSize) -> list[Tree]:
         """A tree for each stream."""
+        self.spent = 0.0
         return [self._grow(stream, root, size) for stream, root in zip(streams, roots, strict=True)]
 
+    def measure(self) -> DraftCosts:
+        """What trees cost, measured once (the smallest of a few times); forgets all streams."""
+        if self._costs is None:
+            shallow, deep = (self._seconds_of(depth) for depth in (1, 1 + _MEASURED_STEPS))
+            self._costs = DraftCosts(shallow, max(0.0, deep - shallow) / _MEASURED_STEPS)
+        return self._costs
+
+    def _seconds_of(self, depth: int) -> float:
+        """Of a tree of some depth after one new token."""
+        self.begin(1, LONGEST_READ + _MEASURED_TIMES)
+        features = np.ones((len(self.taps), LONGEST_READ, self.config.width), np.float32)
+        self.extend(0, np.zeros(LONGEST_READ, np.int32), features)
+        found = []
+        for _ in range(_MEASURED_TIMES):
+            begin = time.perf_counter()
+            self.extend(0, np.zeros(1, np.int32), features[:, :1])
+            self.propose([0], [0], TreeSize(4 * depth, depth, 4))
+            found.append(time.perf_counter() - begin)
+        return min(found)
+
     def _grow(self, stream: int, root: int, size: TreeSize) -> Tree:
-        own, growing = self._streams[stream], Growing(root)
-        states: dict[int, NDArray[np.float32]] = {}
-        expanded: list[int] = []
+        if not size.nodes * size.depth or size.least > 1:
+            return root_only(root)
+        size = size._replace(width=min(size.width, LONGEST_READ, self.config.draft_rows))
+        size = size._replace(depth=min(size.depth, _BRANCHES // size.width))
+        if self._room.best.shape[2] != size.width:
+            self._room = self._new_room(size.width)
+        growth = self._growth(stream, root, size)
+        self._round(stream, growth, self._streams[stream].waiting, size)
+        count, steps = int(growth.counts[0]), int(growth.counts[3])
+        if self._costs:
+            self.spent += self._costs.first + (steps - 1) * self._costs.step
+        return best_nodes(Tree(growth.tokens[:count], growth.parents[:count], growth.chances[:count]), size.nodes)
 
-        def expand(depth: int, nodes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-            state = own.state
-            if depth:
-                expanded.extend(nodes.tolist())
-                before = np.stack([states[growing.parents[node]] for node in nodes])
-                tokens = np.array([growing.tokens[node] for node in nodes], np.int32)
-                state = self._step(
-                    depth, tokens, before, _branch_rows(stream, own.used, depth, nodes, expanded, growing)
-                )
-            states.update(zip(nodes.tolist(), state, strict=True))
-            return self._likeliest(state, size.width)
+    def _round(self, stream: int, growth: Growth, count: int, size: TreeSize) -> None:
+        """Read ``count`` places that wait, and grow a tree."""
+        own = self._streams[stream]
+        tokens, features = self._next(own, count)
+        slots = np.arange(own.used, own.used + count, dtype=np.int32)
+        seen = np.empty((0, 0), np.bool_)
+        rows = Rows(np.full(count, stream, np.int32), slots, slots, np.zeros(count, np.int32), seen)
+        own.used += count
+        growth.rows.base[:] = own.used
+        growth.states[0] = own.state
+        run_together(
+            draft_round, self._network, self._weights, self._shape, self._turns, tokens, features, rows, self._cache,
+            self._room, growth, own.used, (size.depth, size.width, size.least),
+        )  # fmt: skip
+        own.state = growth.states[0].copy()
 
-        return grow(growing, size, expand)
+    def _next(self, own: _Stream, count: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Take the first ``count`` places that wait."""
+        if not own.waiting:
+            return np.empty(0, np.int32), np.empty((len(self.taps), 0, self.config.width), np.float32)
+        tokens, features = np.concatenate(own.tokens), np.concatenate(own.features, 1)
+        own.tokens, own.features, own.waiting = [tokens[count:]], [features[:, count:]], own.waiting - count
+        return tokens[:count].astype(np.int32), np.ascontiguousarray(features[:, :count], np.float32)
 
-    def _likeliest(self, state: NDArray[np.float32], count: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """The most probable tokens after each state, with their probabilities: (M, count) each."""
-        packed, scales = self._head
-        left, steps = np.empty(state.shape, np.int8), np.empty(len(state), np.float32)
-        _round_rows(state, self._block, left, steps)
-        sums = np.empty((len(state), scales.size), np.int32)
-        run_together(project_rows, left, packed, sums)
-        best = np.empty((len(state), min(count, self._drafted.size)), np.int64)
-        rates = np.empty(best.shape, np.float64)
-        _best_rows(sums, steps, scales, self._drafted.size, best, rates)
-        return self._drafted[best].astype(np.int32), rates
+    def _growth(self, stream: int, root: int, size: TreeSize) -> Growth:
+        """A tree that is its root, with room for all that may be considered."""
+        width, expanded = size.width, 1 + size.depth * size.width
+        nodes = 1 + size.depth * width * width
+        rows = Rows(
+            np.full(width, stream, np.int32), np.empty(width, np.int32), np.empty(width, np.int32),
+            np.empty(width, np.int32), np.empty((width, expanded), np.bool_),
+        )  # fmt: skip
+        growth = Growth(
+            np.full(nodes, root, np.int32), np.full(nodes, -1, np.int32), np.ones(nodes), np.zeros(nodes, np.int64),
+            np.empty((expanded, self.config.width), np.float32), np.zeros(max(1, width), np.int64),
+            np.array([1, 1, 0, 0]), rows,
+        )  # fmt: skip
+        return growth
+
+    def _new_room(self, children: int) -> Room:
+        width, parts = self.config.width, os.cpu_count() or 1
+        state, single = (LONGEST_READ, width), (parts, LONGEST_READ)
+        return Room(
+            np.empty(state, np.float32), np.empty(state, np.float32),
+            new_shared(LONGEST_READ, self._weights, self._shape),
+            np.empty((LONGEST_READ, self._network.head_scale.size), np.int32), np.empty(single), np.empty(single),
+            np.empty((*single, children), np.int64), np.empty((*single, children)),
+        )  # fmt: skip
 
 
-def _branch_rows(
-    stream: int, used: int, depth: int, nodes: NDArray[np.int32], expanded: list[int], growing: Growing
-) -> Rows:
-    """Rows of new nodes of a tree: each sees what was read, its ancestors and itself."""
-    count, first = nodes.size, len(expanded) - nodes.size
-    visible = branch_mask(nodes, expanded, growing)
-    slots = np.arange(used + first, used + first + count, dtype=np.int32)
-    positions = np.full(count, used - 1 + depth, np.int32)
-    return Rows(np.full(count, stream, np.int32), slots, positions, np.full(count, used, np.int32), visible)
+def _network(config: DraftConfig, arrays: Arrays, target: Decoder) -> Network:
+    """All weights but those of the layers, packed; embedding and head are the target's."""
+    width, block, parts = config.width, block_size(config.width), len(config.taps)
+    drafted = arrays["drafted"].astype(np.int64)
+    if drafted.size and not 0 <= drafted.min() <= drafted.max() < config.rows:
+        raise ModelError(f"the draft drafts tokens that {target.name} does not have", "fetch or train it anew")
+    no_matrix = np.empty((0, width // 16, width // 4, 16, 4), np.int8), np.empty((0, width), np.float32)
+    first = _stacked(np.split(arrays["fc.weight"], parts, 1), block) if parts > 1 else no_matrix
+    halves = [_stacked(np.split(arrays[f"fuse.{m}.weight"], 2, 1), block) for m in range(config.modules)]
+    tap_norm = target.final_norm if parts == 1 else np.ones(width if config.normed_taps else 0, np.float32)
+    scales = target.head_scale[drafted] * np.float32(REST_STEPS)
+    return Network(
+        *first,
+        arrays["fc.bias"].astype(np.float32) if parts > 1 else np.zeros(width, np.float32),
+        tap_norm,
+        np.stack([matrices for matrices, _ in halves]),
+        np.stack([steps for _, steps in halves]),
+        np.stack([arrays[f"fuse.{m}.bias"] for m in range(config.modules)]).astype(np.float32),
+        np.array(config.step_map, np.int64),
+        target.embedding,
+        target.embedding_scale,
+        pack(unpack(target.head, config.rows)[drafted]),
+        np.pad(scales, (0, -scales.size % 16)),
+        drafted.astype(np.int32),
+    )
+
+
+def _stacked(matrices: Sequence[NDArray[np.float32]], block: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Packed matrices of one shape, and the scales of their rows."""
+    packed = [packed_matrix(matrix, block) for matrix in matrices]
+    return np.stack([matrix for matrix, _ in packed]), np.stack([scales for _, scales in packed])
 
 
 def _layer(config: DraftConfig, arrays: Arrays, prefix: str) -> Weights:

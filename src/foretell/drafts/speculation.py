@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.drafts.base import Drafter, TreeSize
-from foretell.drafts.pace import measured_costs, trim
+from foretell.drafts.pace import DraftCosts, Pace, measured_costs
 from foretell.drafts.tree import Tree, ancestors, child_of, depths
 from foretell.models.decoder import Decoder, States
 from foretell.models.roll_back import keep_slots
@@ -62,7 +62,7 @@ class Speculation:
         self.target = target
         self.drafter = drafter
         self.capacity = slots
-        self.costs = costs
+        self._pace = None if costs is None else Pace(costs, _costs_of(drafter))
         self.cache = target.new_cache(streams, slots + 1)
         self.used = np.zeros(streams, np.int32)
         self.roots = np.zeros(streams, np.int32)
@@ -93,9 +93,12 @@ class Speculation:
         """One pass of the target for these streams, ascending; returns the tokens that each goes on with."""
         room = int(self.capacity - self.used[list(streams)].max()) - 1
         limited = size._replace(nodes=max(0, min(size.nodes, room)), depth=max(0, min(size.depth, room)))
+        if self._pace:
+            limited = self._pace.limited(limited, len(streams))
         trees = self.drafter.propose(streams, [int(self.roots[s]) for s in streams], limited)
-        if self.costs is not None:
-            trees = trim(trees, self.costs)
+        spent = getattr(self.drafter, "spent", 0.0)
+        if self._pace:
+            trees = self._pace.trim(trees, spent)
         states, features = self._check(streams, trees)
         sums = self.target.head_sums(states)
         results, start = [], 0
@@ -109,8 +112,11 @@ class Speculation:
             self.drafter.extend(stream, np.array(chosen, np.int32), features[:, start + np.array(path)])
             results.append(chosen)
             start = rows.stop
+        tokens = sum(map(len, results))
+        if self._pace:
+            self._pace.learn(len(streams), start, spent, tokens)
         self.rounds += len(trees)
-        self.tokens += sum(map(len, results))
+        self.tokens += tokens
         return results
 
     def _check(self, streams: Sequence[int], trees: list[Tree]) -> tuple[States, NDArray[np.float32]]:
@@ -136,6 +142,12 @@ def new_speculation(target: Decoder, drafter: Drafter, slots: int, streams: int 
     """Streams of ``slots`` tokens, their trees trimmed to what pays on this machine."""
     costs = None if drafter.name == "none" else np.array(measured_costs(target))
     return Speculation(target, drafter, streams, slots, costs)
+
+
+def _costs_of(drafter: Drafter) -> DraftCosts:
+    """What a drafter's trees cost, if it can tell."""
+    measure = getattr(drafter, "measure", None)
+    return DraftCosts() if measure is None else measure()
 
 
 def _walk(

@@ -1,0 +1,63 @@
+"""Drafting is paced by what it costs and gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from foretell.drafts.base import TreeSize
+from foretell.drafts.pace import LONGEST_REST, NEVER, DraftCosts, Pace
+
+PASSES = 1 + np.arange(32) / 20
+SIZE = TreeSize(31, 12, 4)
+
+
+def asked_share(tokens: float, draft: DraftCosts, rounds: int = 2000) -> tuple[float, float]:
+    """How often a drafter whose rounds give so many tokens is asked, and the speed against plain decoding."""
+    pace, asked, gained, spent = Pace(PASSES, draft), 0, 0.0, 0.0
+    for _ in range(rounds):
+        resting = pace.limited(SIZE, 1).least == NEVER
+        nodes, cost, got = (1, 0.0, 1.0) if resting else (4, draft.first + draft.step, tokens)
+        pace.learn(1, nodes, cost, int(got) + (np.random.default_rng(asked).random() < got % 1))
+        asked += not resting
+        gained, spent = gained + got, spent + PASSES[nodes - 1] + cost
+    return asked / rounds, gained / spent
+
+
+def test_a_drafter_that_does_not_pay_is_seldom_asked_and_costs_little() -> None:
+    share, speed = asked_share(1.05, DraftCosts(0.3, 0.1))
+    assert share < 0.15
+    assert speed > 0.95
+
+
+def test_a_drafter_that_pays_is_always_asked() -> None:
+    share, speed = asked_share(2.2, DraftCosts(0.1, 0.1))
+    assert share == 1.0
+    assert speed > 1.5
+
+
+def test_rests_end() -> None:
+    pace = Pace(PASSES, DraftCosts(5.0, 1.0))
+    asked = []
+    for number in range(4 * LONGEST_REST):
+        resting = pace.limited(SIZE, 1).least == NEVER
+        pace.learn(1, 1, 0.0 if resting else 6.0, 1)
+        asked += [] if resting else [number]
+    assert asked[-1] > 2 * LONGEST_REST
+
+
+def test_trees_grow_no_deeper_where_steps_are_dear_or_many_streams_share_a_pass() -> None:
+    cheap, dear = (Pace(PASSES, DraftCosts(0.1, step)).limited(SIZE, 1).least for step in (0.05, 0.3))
+    assert cheap < dear < 1
+    many = Pace(PASSES, DraftCosts(0.1, 0.3)).limited(SIZE, 8).least
+    assert many > 1
+    assert Pace(PASSES, DraftCosts()).limited(SIZE, 40).least == np.inf
+
+
+def test_what_a_tree_took_makes_it_worth_to_check_more_of_it() -> None:
+    from foretell.drafts.tree import chains
+
+    tree = chains(0, [([1, 2, 3, 4], [0.6, 0.35, 0.2, 0.1])], 4)
+    sizes = [Pace(1 + np.arange(32) / 5, DraftCosts()).trim([tree], spent)[0].tokens.size for spent in (0.0, 2.0)]
+    assert sizes[0] < sizes[1]
+    assert sizes == sorted(sizes) == pytest.approx(sizes)
