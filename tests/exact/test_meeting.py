@@ -102,3 +102,13 @@ def test_shares_cover_everything_once(parts: int) -> None:
     assert bounds[-1][1] == 1536
     assert all(before[1] == after[0] for before, after in itertools.pairwise(bounds))
     assert all(begin % 64 == 0 for begin, _ in bounds)
+
+
+def test_alone_for_longer_while_help_does_not_pay() -> None:
+    team, found = meeting._Team(), []
+    for lost in (0.5, 0.5, 0.5, 0.0, 0.5, *[0.5] * 8):
+        team.calls_alone = 0
+        for _ in range(meeting._CALLS_JUDGED):
+            team.judge(1.0, 1.0 - lost)
+        found.append(team.calls_alone // meeting._CALLS_ALONE)
+    assert found == [1, 2, 4, 0, 1, 2, 4, 8, 16, 16, 16, 16, 16]

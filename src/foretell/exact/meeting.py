@@ -28,8 +28,8 @@ _PATIENCE = 2000
 _CALLS_JUDGED = 8
 _MOST_LOST = 0.25
 """Share of the threads' time without a processor, over the calls judged, from which on it pays to do without help."""
-_CALLS_ALONE = 200
-"""So many calls use one thread each before help is tried again."""
+_CALLS_ALONE, _MOST_CALLS_ALONE = 16, 256
+"""So many calls use one thread each before help is tried again; twice as many each time that it did not pay again."""
 
 
 class _Team:
@@ -40,6 +40,7 @@ class _Team:
         self.pool: ThreadPoolExecutor | None = None
         self.size = 0
         self.calls_alone = 0
+        self.next_alone = _CALLS_ALONE
         self.times: list[tuple[float, float]] = []
 
     def helpers(self, count: int) -> ThreadPoolExecutor:
@@ -60,7 +61,9 @@ class _Team:
         whole, had = (sum(column) for column in zip(*self.times, strict=True))
         self.times = []
         if had < (1 - _MOST_LOST) * whole:
-            self.calls_alone = _CALLS_ALONE
+            self.calls_alone, self.next_alone = self.next_alone, min(2 * self.next_alone, _MOST_CALLS_ALONE)
+        else:
+            self.next_alone = _CALLS_ALONE
 
 
 _team = _Team()
