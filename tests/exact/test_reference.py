@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from foretell.compilation import compiled
 from foretell.exact import arithmetic, reference
-from foretell.exact.attention import attention_weights
 from foretell.exact.head import frequencies_of, refine
 from foretell.exact.product import pack, product, unpack
 from foretell.exact.rotary import inverse_frequencies, rotary_table
 from foretell.exact.samples import floats, integers, splitmix64
+from foretell.exact.softmax import attention_weights
 from foretell.exact.transform import hadamard, quantise, rms_norm, rotate_weights
 from foretell.models.layers import _rotate
 
@@ -127,9 +127,9 @@ def test_attention_weights(seed: int, slots: int, begin: int, hidden: int, maske
     keys, values = np.abs(floats(seed + 1, (size,), 8)), np.abs(floats(seed + 2, (size,), 8))
     visible = integers(seed + 3, 0, 1, (min(hidden, slots) if masked else 0,)).astype(np.bool_)
     visible[-1:] = True
-    scale = np.float32(floats(seed + 4, (1,))[0] * np.float32(0.01))
-    (upper, lower), scratch = np.empty((2, size), np.int8), np.empty(size, np.float32)
-    found = attention_weights(sums, scale, keys, values, begin, seen.stop, visible, scratch, upper, lower)
+    scale = np.abs(floats(seed + 4, (1,))[0]) * np.float32(0.01)
+    upper, lower = np.empty((2, size), np.int8)
+    found = attention_weights(sums, scale, keys, values, begin, seen.stop, visible, upper, lower)
     out = 256 * upper.astype(np.int64) + lower
     expected, expected_scale = reference.attention_weights(sums[seen], scale, keys[seen], values[seen], visible)
     assert np.array_equal(out[seen], expected)
@@ -142,8 +142,8 @@ def test_attention_weights(seed: int, slots: int, begin: int, hidden: int, maske
 
 def test_attention_weights_of_nothing() -> None:
     nothing, one, sums = np.zeros(16, np.float32), np.ones(16, np.float32), np.zeros(16, np.int32)
-    out, scratch, all_seen = np.empty((2, 16), np.int8), np.empty(16, np.float32), np.empty(0, np.bool_)
-    scale = attention_weights(sums, np.float32(1), one, nothing, 0, 3, all_seen, scratch, out[0], out[1])
+    out, all_seen = np.empty((2, 16), np.int8), np.empty(0, np.bool_)
+    scale = attention_weights(sums, np.float32(1), one, nothing, 0, 3, all_seen, out[0], out[1])
     assert scale == 0
     assert not out.any()
 

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 from foretell.compilation import compiled
 from foretell.exact import CONTRACT, kernels
 from foretell.exact.arithmetic import exp2_negative, gelu, silu
-from foretell.exact.attention import attention_weights
 from foretell.exact.head import frequencies_of
 from foretell.exact.product import pack, product
 from foretell.exact.rotary import inverse_frequencies, rotary_table
 from foretell.exact.samples import floats, gemma_config, integers, llama_config, model
+from foretell.exact.softmax import attention_weights
 from foretell.exact.threads import thread_count
 from foretell.exact.transform import hadamard, quantise, rms_norm
 from foretell.processor import cpu_features, cpu_name
@@ -197,8 +197,8 @@ def _attention() -> list[NDArray[Any] | bytes]:
     sums = integers(7, -(2**18), 2**18, (320,)).astype(np.int32)
     keys, values = np.abs(floats(8, (320,), 6)), np.abs(floats(9, (320,), 6))
     visible = integers(10, 0, 1, (20,)).astype(np.bool_)
-    out, scratch = np.empty((2, 320), np.int8), np.empty(320, np.float32)
-    scale = attention_weights(sums, np.float32(2e-4), keys, values, 7, 300, visible, scratch, out[0], out[1])
+    out = np.empty((2, 320), np.int8)
+    scale = attention_weights(sums, np.float32(2e-4), keys, values, 7, 300, visible, out[0], out[1])
     return [out, np.array([scale], np.float32)]
 
 

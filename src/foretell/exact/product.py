@@ -18,6 +18,7 @@ from foretell.compilation import compiled
 from foretell.exact.dots import dot_product_at
 from foretell.exact.pairs import pair_product_at
 from foretell.exact.tiles import tile_product_at
+from foretell.pages import aligned_zeros
 from foretell.processor import kernel
 
 BLOCK = 16
@@ -32,7 +33,9 @@ def pack(matrix: NDArray[np.int8]) -> NDArray[np.int8]:
     padded = np.zeros((*lead, -(-outputs // BLOCK) * BLOCK, inputs), np.int8)
     padded[..., :outputs, :] = matrix
     blocks = padded.reshape(*lead, -1, BLOCK, inputs // QUAD, QUAD)
-    return np.ascontiguousarray(np.swapaxes(blocks, -3, -2))
+    packed: NDArray[np.int8] = aligned_zeros((*lead, blocks.shape[-4], inputs // QUAD, BLOCK, QUAD), np.int8)
+    packed[...] = np.swapaxes(blocks, -3, -2)
+    return packed
 
 
 def unpack(packed: NDArray[np.int8], outputs: int) -> NDArray[np.int8]:

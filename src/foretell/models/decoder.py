@@ -21,14 +21,11 @@ from foretell.exact.transform import REST_STEPS, block_size, hadamard, quantise,
 from foretell.models.config import DecoderConfig
 from foretell.models.few_rows import MOST_ROWS, new_shared, project_rows, run_few
 from foretell.models.layers import (
-    ROWS,
     Cache,
     Rows,
     Shape,
     Taps,
     Weights,
-    layer_inputs,
-    layer_outputs,
     new_cache,
     run_layers,
 )
@@ -182,7 +179,7 @@ class Decoder:
         taps = self.new_taps((), 0) if taps is None else taps
         hidden = np.empty((count, config.width), np.float32)
         integers, scales = np.empty((count, config.width), np.int8), np.empty(count, np.float32)
-        parts = cut_by_stream(streams, threads)
+        parts = cut(count, threads)
         run_all(_embed, [(tokens, self.embedding, self.embedding_scale, a, b, hidden) for a, b in parts])
         turns = (self.cosines, self.sines)
         fixed = (self.weights, self.shape, self.windows, self.tables, *turns, rows)
@@ -192,25 +189,10 @@ class Decoder:
             groups = config.heads // config.kv_heads
             queries = np.empty((count, config.kv_heads, groups, config.head_width), np.int8)
             work = (hidden, cache, queries, np.empty((count, config.kv_heads, groups), np.float32))
-            if len(parts) > 1:
-                run_all(run_layers, [(*fixed, a, b, *work, taps) for a, b in parts])
-            else:
-                parts = cut(count, threads, ROWS)
-                self._layer_by_layer(rows, parts, work, taps)
+            run_together(run_layers, *fixed, *work, taps)
         last = (self.final_norm, config.epsilon, self.shape.width_block)
         run_all(_final, [(hidden, *last, a, b, integers, scales) for a, b in parts])
         return States(integers, scales)
-
-    def _layer_by_layer(self, rows: Rows, parts: list[tuple[int, int]], work: tuple[Any, ...], taps: Taps) -> None:
-        """Many rows of one stream: all threads finish a layer's keys before any attends."""
-        for layer in range(self.config.layers):
-            table = self.tables[layer]
-            inputs = (layer, self.weights, self.shape, self.cosines[table], self.sines[table], rows)
-            run_all(layer_inputs, [(*inputs, a, b, *work) for a, b in parts])
-            outputs = (layer, self.weights, self.shape, self.windows[layer], rows)
-            run_all(layer_outputs, [(*outputs, a, b, *work) for a, b in parts])
-            if taps.place[layer] >= 0:
-                taps.values[taps.place[layer]] = work[0]
 
     def new_taps(self, layers: tuple[int, ...], rows: int) -> Taps:
         """Room for what these layers (0 is the first) give for ``rows`` rows, in this order."""

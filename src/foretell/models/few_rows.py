@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from foretell.compilation import compiled
 from foretell.exact.meeting import meet, share
 from foretell.exact.product import BLOCK, product_at
+from foretell.exact.softmax import new_room
 from foretell.exact.transform import quantise
 from foretell.models.layers import (
     Cache,
@@ -26,7 +27,6 @@ from foretell.models.layers import (
     add_scaled,
     attend_rows,
     gate_columns,
-    new_scores,
     norm_rows,
     place_heads,
 )
@@ -134,8 +134,8 @@ def run_few(
     mixed_width, feed = shared.mixed.shape[1], shared.gated.shape[1]
     groups, head_total = shape.heads // shape.kv_heads, shape.heads + 2 * shape.kv_heads
     own = hidden.copy()
-    scores, attention = new_scores(np.int64(rows.slot.max()), groups)
-    scratch = np.empty(max(scores.shape[1], 2 * width), np.float32)
+    room = new_room(np.int64(rows.slot.max()), groups)
+    scratch = np.empty(2 * width, np.float32)
     left = np.empty((count, max(width, mixed_width)), np.int8)
     wide_left = np.empty((count, feed), np.int8)
     scales, row = np.empty(count, np.float32), np.empty(width, np.float32)
@@ -157,8 +157,8 @@ def run_few(
             )  # fmt: skip
         meet(counter, parts)
         attend_rows(
-            layer, shape, windows[layer], rows, 0, count, cache, shared.queries, shared.query_scales, scores,
-            attention, scratch, shared.mixed, part, parts,
+            layer, shape, windows[layer], rows, 0, count, cache, shared.queries, shared.query_scales, room,
+            shared.mixed, part, parts,
         )  # fmt: skip
         meet(counter, parts)
         for r in range(count):

@@ -15,14 +15,16 @@ from numpy.typing import NDArray
 
 from foretell.compilation import compiled
 from foretell.exact.attention import SLOTS, attend, store_key, store_value
+from foretell.exact.meeting import meet
+from foretell.exact.memory import aligned_float32, aligned_int8, aligned_int32
 from foretell.exact.product import product_at
+from foretell.exact.softmax import ATTENTION_ROWS, Room, new_room
 from foretell.exact.transform import REST_STEPS, hadamard, quantise, rms_norm
 from foretell.exact.vectors import LANES, gelu_gate, silu_gate
+from foretell.pages import aligned_zeros
 
 ROWS = 240
 """Rows that go through a layer's products together."""
-ATTENTION_ROWS = 10
-"""Rows of one stream that attend together."""
 
 
 class Weights(NamedTuple):
@@ -73,10 +75,10 @@ def new_cache(layers: int, streams: int, kv_heads: int, slots: int, head_width: 
     slots = -(-slots // SLOTS) * SLOTS
     lead = (layers, streams, kv_heads)
     return Cache(
-        np.zeros((*lead, slots // 16, head_width // 4, 16, 4), np.int8),
-        np.zeros((*lead, slots), np.float32),
-        np.zeros((*lead, head_width // 16, slots // 4, 16, 4), np.int8),
-        np.zeros((*lead, slots), np.float32),
+        aligned_zeros((*lead, slots // 16, head_width // 4, 16, 4), np.int8),
+        aligned_zeros((*lead, slots), np.float32),
+        aligned_zeros((*lead, head_width // 16, slots // 4, 16, 4), np.int8),
+        aligned_zeros((*lead, slots), np.float32),
     )
 
 
@@ -210,22 +212,19 @@ def layer_inputs(
     cache: Cache,
     queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
+    work: Work,
 ) -> None:
     """Norm, query, key and value projections of rows begin ... end - 1, and their cache entries."""
-    width = hidden.shape[1]
-    left = np.empty((ROWS, width), np.int8)
-    scales = np.empty(ROWS, np.float32)
-    sums = np.empty((ROWS, weights.qkv_scale.shape[1]), np.int32)
-    row = np.empty(width, np.float32)
     heads = (0, shape.heads + 2 * shape.kv_heads)
     for start in range(begin, end, ROWS):
         count = min(ROWS, end - start)
-        norm_rows(hidden[start : start + count], weights.attention_norm[layer], shape, left, scales, row)
-        project(left, weights.qkv[layer], sums, count)
+        norm = weights.attention_norm[layer]
+        norm_rows(hidden[start : start + count], norm, shape, work.left, work.scales, work.row)
+        project(work.left, weights.qkv[layer], work.sums, count)
         for r in range(count):
             place_heads(
-                layer, weights, shape, cosines, sines, rows, start + r, heads, sums[r], scales[r], cache, queries,
-                query_scales,
+                layer, weights, shape, cosines, sines, rows, start + r, heads, work.sums[r], work.scales[r], cache,
+                queries, query_scales,
             )  # fmt: skip
 
 
@@ -260,15 +259,6 @@ def add_scaled(
 
 
 @compiled
-def new_scores(highest: int, groups: int) -> tuple[NDArray[np.int32], NDArray[np.int8]]:
-    """Room for the scores and weights of :func:`~foretell.exact.attention.attend` up to slot ``highest``."""
-    # Rows a power of two apart would fall into the same sets of the processor's cache.
-    capacity = (highest // SLOTS + 1) * SLOTS + 16
-    rows = ATTENTION_ROWS * groups
-    return np.empty((rows, capacity), np.int32), np.empty((2 * rows, capacity + 48), np.int8)
-
-
-@compiled
 def attend_rows(
     layer: int,
     shape: Shape,
@@ -279,9 +269,7 @@ def attend_rows(
     cache: Cache,
     queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
-    sums: NDArray[np.int32],
-    attention: NDArray[np.int8],
-    scratch: NDArray[np.float32],
+    room: Room,
     out: NDArray[np.float32],
     part: int,
     parts: int,
@@ -291,7 +279,7 @@ def attend_rows(
     Of all pairs of a group and a key head, every ``parts``-th is done.
     """
     head_width, groups = shape.head_width, shape.heads // shape.kv_heads
-    stacked = np.empty((ATTENTION_ROWS * groups, head_width), np.int8)
+    stacked = aligned_int8(ATTENTION_ROWS * groups, head_width)
     stacked_scales = np.empty(ATTENTION_ROWS * groups, np.float32)
     result = np.empty((ATTENTION_ROWS * groups, head_width), np.float32)
     first = np.empty(ATTENTION_ROWS, np.int32)
@@ -327,9 +315,7 @@ def attend_rows(
                 rows.slot[start:stop],
                 visible,
                 rows.base[start],
-                sums,
-                attention,
-                scratch,
+                room,
                 result,
             )
             for r in range(count):
@@ -358,6 +344,63 @@ def gate_columns(
     hadamard(out, shape.feed_block)
 
 
+class Work(NamedTuple):
+    """Room for the numbers between the products of up to R rows."""
+
+    left: NDArray[np.int8]  # (R, D)
+    wide_left: NDArray[np.int8]  # (R, F)
+    scales: NDArray[np.float32]  # (R,)
+    sums: NDArray[np.int32]  # (R, widest product)
+    rest: NDArray[np.int32]  # (R, D)
+    row: NDArray[np.float32]  # (D,)
+    gated: NDArray[np.float32]  # (F,)
+    mixed: NDArray[np.float32]  # (R, H W)
+    scratch: NDArray[np.float32]  # (2 D,)
+    room: Room
+
+
+@compiled
+def new_work(rows: int, highest: int, weights: Weights, shape: Shape) -> Work:
+    """Room for ``rows`` rows that see slots up to ``highest``."""
+    width, feed = weights.output_scale.shape[1], weights.gate_up_scale.shape[1] // 2
+    mixed_width = shape.heads * shape.head_width
+    return Work(
+        aligned_int8(rows, max(width, mixed_width)),
+        aligned_int8(rows, feed),
+        np.empty(rows, np.float32),
+        aligned_int32(rows, max(width, weights.qkv_scale.shape[1], 2 * feed)),
+        aligned_int32(rows, width),
+        aligned_float32(1, width)[0],
+        aligned_float32(1, feed)[0],
+        aligned_float32(rows, mixed_width),
+        aligned_float32(1, 2 * width)[0],
+        new_room(highest, shape.heads // shape.kv_heads),
+    )
+
+
+@compiled
+def _feed_forward(layer: int, weights: Weights, shape: Shape, hidden: NDArray[np.float32], work: Work) -> None:
+    """Add the feed-forward part of some rows to them."""
+    count, feed = hidden.shape[0], work.gated.size
+    norm_rows(hidden, weights.feed_norm[layer], shape, work.left, work.scales, work.row)
+    project(work.left, weights.gate_up[layer], work.sums, count)
+    scales = weights.gate_up_scale[layer]
+    for r in range(count):
+        gates, ups = work.sums[r, :feed], work.sums[r, feed : 2 * feed]
+        gate_columns(shape, gates, ups, work.scales[r], scales[:feed], scales[feed:], work.gated)
+        work.scales[r] = quantise(work.gated, work.wide_left[r])
+    project(work.wide_left, weights.down[layer], work.sums, count)
+    if layer < weights.down_rest.shape[0]:
+        project(work.wide_left, weights.down_rest[layer], work.rest, count)
+        for r in range(count):
+            add_rest(work.sums[r], work.rest[r])
+    for r in range(count):
+        add_scaled(
+            work.sums[r], work.scales[r], weights.down_scale[layer], weights.feed_post[layer], shape.epsilon,
+            work.scratch, hidden[r],
+        )  # fmt: skip
+
+
 @compiled
 def layer_outputs(
     layer: int,
@@ -371,59 +414,23 @@ def layer_outputs(
     cache: Cache,
     queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
+    work: Work,
 ) -> None:
     """Attention, its output projection and the feed-forward part of rows begin ... end - 1."""
-    width, feed = hidden.shape[1], weights.gate_up_scale.shape[1] // 2
-    mixed_width = shape.heads * shape.head_width
-    groups = shape.heads // shape.kv_heads
-    highest = 0
-    for m in range(begin, end):
-        highest = max(highest, rows.slot[m])
-    scores, attention = new_scores(highest, groups)
-    scratch = np.empty(max(scores.shape[1], 2 * width), np.float32)
-    mixed = np.empty((ROWS, mixed_width), np.float32)
-    left = np.empty((ROWS, max(width, mixed_width)), np.int8)
-    wide_left = np.empty((ROWS, feed), np.int8)
-    scales = np.empty(ROWS, np.float32)
-    sums = np.empty((ROWS, max(width, 2 * feed)), np.int32)
-    rest = np.empty((ROWS, width if layer < weights.down_rest.shape[0] else 0), np.int32)
-    row, gated = np.empty(width, np.float32), np.empty(feed, np.float32)
-    up_scale, down_scale = weights.gate_up_scale[layer], weights.down_scale[layer]
     for start in range(begin, end, ROWS):
         count = min(ROWS, end - start)
         attend_rows(
-            layer, shape, window, rows, start, start + count, cache, queries, query_scales, scores, attention,
-            scratch, mixed, 0, 1,
-        )  # fmt: skip
+            layer, shape, window, rows, start, start + count, cache, queries, query_scales, work.room, work.mixed, 0, 1
+        )
         for r in range(count):
-            scales[r] = quantise(mixed[r], left[r, :mixed_width])
-        project(left, weights.output[layer], sums, count)
+            work.scales[r] = quantise(work.mixed[r], work.left[r, : work.mixed.shape[1]])
+        project(work.left, weights.output[layer], work.sums, count)
         for r in range(count):
-            residual = hidden[start + r]
             add_scaled(
-                sums[r], scales[r], weights.output_scale[layer], weights.attention_post[layer], shape.epsilon,
-                scratch, residual,
+                work.sums[r], work.scales[r], weights.output_scale[layer], weights.attention_post[layer],
+                shape.epsilon, work.scratch, hidden[start + r],
             )  # fmt: skip
-        norm_rows(hidden[start : start + count], weights.feed_norm[layer], shape, left, scales, row)
-        project(left, weights.gate_up[layer], sums, count)
-        for r in range(count):
-            gate_columns(shape, sums[r, :feed], sums[r, feed:], scales[r], up_scale[:feed], up_scale[feed:], gated)
-            scales[r] = quantise(gated, wide_left[r])
-        project(wide_left, weights.down[layer], sums, count)
-        if layer < weights.down_rest.shape[0]:
-            project(wide_left, weights.down_rest[layer], rest, count)
-            for r in range(count):
-                add_rest(sums[r], rest[r])
-        for r in range(count):
-            add_scaled(
-                sums[r],
-                scales[r],
-                down_scale,
-                weights.feed_post[layer],
-                shape.epsilon,
-                scratch,
-                hidden[start + r],
-            )
+        _feed_forward(layer, weights, shape, hidden[start : start + count], work)
 
 
 @compiled
@@ -435,21 +442,27 @@ def run_layers(
     cosines: NDArray[np.float32],
     sines: NDArray[np.float32],
     rows: Rows,
-    begin: int,
-    end: int,
     hidden: NDArray[np.float32],
     cache: Cache,
     queries: NDArray[np.int8],
     query_scales: NDArray[np.float32],
     taps: Taps,
+    part: int,
+    parts: int,
+    counter: NDArray[np.int64],
 ) -> None:
-    """All layers for rows begin ... end - 1, whose streams no other call touches at the same time."""
+    """All layers for one thread's part of the rows; the others are computed by other threads at the same time."""
+    begin, end = hidden.shape[0] * part // parts, hidden.shape[0] * (part + 1) // parts
+    work = new_work(min(ROWS, end - begin), np.int64(rows.slot.max()), weights, shape)
     for layer in range(windows.size):
         table = tables[layer]
         layer_inputs(
             layer, weights, shape, cosines[table], sines[table], rows, begin, end, hidden, cache, queries,
-            query_scales,
+            query_scales, work,
         )  # fmt: skip
-        layer_outputs(layer, weights, shape, windows[layer], rows, begin, end, hidden, cache, queries, query_scales)
+        meet(counter, parts)
+        layer_outputs(
+            layer, weights, shape, windows[layer], rows, begin, end, hidden, cache, queries, query_scales, work
+        )
         if taps.place[layer] >= 0:
             taps.values[taps.place[layer], begin:end] = hidden[begin:end]

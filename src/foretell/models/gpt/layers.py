@@ -15,8 +15,9 @@ from foretell.compilation import compiled
 from foretell.exact.arithmetic import gelu
 from foretell.exact.attention import store_key, store_value
 from foretell.exact.centred import layer_norm, quick_gelu
+from foretell.exact.softmax import new_room
 from foretell.exact.transform import hadamard, quantise, rms_norm
-from foretell.models.layers import ROWS, Cache, Rows, Shape, attend_rows, new_scores, project
+from foretell.models.layers import ROWS, Cache, Rows, Shape, attend_rows, project
 
 
 class GptWeights(NamedTuple):
@@ -167,18 +168,14 @@ def layer_outputs(
     highest = 0
     for m in range(begin, end):
         highest = max(highest, rows.slot[m])
-    scores, attention = new_scores(highest, 1)
-    scratch = np.empty(scores.shape[1], np.float32)
+    room = new_room(highest, 1)
     mixed, left = np.empty((ROWS, width), np.float32), np.empty((ROWS, width), np.int8)
     wide_left, inner = np.empty((ROWS, feed), np.int8), np.empty(feed, np.float32)
     scales, row = np.empty(ROWS, np.float32), np.empty(width, np.float32)
     sums = np.empty((ROWS, max(width, feed)), np.int32)
     for start in range(begin, end, ROWS):
         count = min(ROWS, end - start)
-        attend_rows(
-            layer, shape, 0, rows, start, start + count, cache, queries, query_scales, scores, attention, scratch,
-            mixed, 0, 1,
-        )  # fmt: skip
+        attend_rows(layer, shape, 0, rows, start, start + count, cache, queries, query_scales, room, mixed, 0, 1)
         for r in range(count):
             scales[r] = quantise(mixed[r], left[r])
         project(left, weights.output[layer], sums, count)
