@@ -5,9 +5,9 @@ and medical16; screenshots and drawings are made here (``drawn_pictures.py``). T
 rivals get the picture itself, and what they cannot keep whole is left out. Needs cjxl, cwebp and ffmpeg in the path and
 imagecodecs; without one, its columns are empty. Photographs named in ``image_heldout.py`` were not used in training,
 the others were. Rows are written to benchmarks/results/image.json as they come; what is there is not measured again
-unless ``--again`` is given, and speeds that are missing are measured, but with ``--sizes-only``. ``--plain`` adds sizes
-at level 3, without what was trained. ``--table`` prints what is there, ``--only NAME`` measures pictures whose path
-contains NAME.
+unless ``--again`` (everything) or ``--speeds`` (packing and unpacking) is given, and speeds that are missing are
+measured, but with ``--sizes-only``. ``--plain`` adds sizes at level 3, without what was trained. ``--table`` prints
+what is there, ``--only NAME`` measures pictures whose path contains NAME.
 """
 
 from __future__ import annotations
@@ -167,6 +167,7 @@ def main() -> int:
     parser.add_argument("--sizes-only", action="store_true", help="on a busy machine: no speeds")
     parser.add_argument("--plain", action="store_true")
     parser.add_argument("--again", action="store_true")
+    parser.add_argument("--speeds", action="store_true")
     parser.add_argument("--table", action="store_true")
     args = parser.parse_args()
     rows = json.loads(RESULT.read_text()) if RESULT.exists() else []
@@ -188,9 +189,10 @@ def main() -> int:
             for other in filter(None, args.rivals.split(",")):
                 if f"{other}_bytes" not in row:
                     row |= rival(other, path, Path(folder))
-            if "samples" not in row or (row["pack_megapixels_s"] is None and not args.sizes_only):
+            missing = "samples" not in row or (row["pack_megapixels_s"] is None and not args.sizes_only)
+            if missing or args.speeds:
                 row |= measure(path, not args.sizes_only)
-            if args.plain:
+            if args.plain and "plain_bytes" not in row:
                 row["plain_bytes"] = len(foretell.compress(to_anymap(read(path)), level=3))
             rows = [old for old in rows if old["picture"] != name] + [row]
             RESULT.write_text(json.dumps(sorted(rows, key=lambda row: row["picture"]), indent=1) + "\n")

@@ -9,7 +9,7 @@ from foretell.archive import layout
 from foretell.archive.records import RecordWriter
 from foretell.codecs import toolbox
 from foretell.codecs.base import TEXT, EncodedFrame
-from foretell.models.registry import KNOWN
+from foretell.models.known import KNOWN
 
 SMOL = KNOWN[0]
 

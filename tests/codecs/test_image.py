@@ -513,3 +513,13 @@ def test_pixels_instead_of_files(tmp_path):
     assert codecs_of((tmp_path / "plain.png.fore").read_bytes()) == ["image"]
     (tmp_path / "text.png").write_bytes(b"no picture")
     assert main(["pack", "-q", "--samples", str(tmp_path / "text.png")]) == 1
+
+
+@pytest.mark.parametrize("kind", ["raster", "png"])
+def test_a_drawing_is_never_larger_for_the_network(kind):
+    array = np.zeros((60, 80, 3), np.uint8)
+    array[20:40, 10:50] = (200, 30, 90)
+    data = pictures.ppm(array) if kind == "raster" else pictures.png(rows_of(array), 80, 8, 2)
+    found, plain = (foretell.compress(data, codec="image", level=level) for level in (6, 1))
+    assert len(found) <= len(plain)
+    assert foretell.decompress(found) == data

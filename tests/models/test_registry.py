@@ -11,6 +11,7 @@ from models.tiny import feed, some_tokens
 
 from foretell.errors import MissingModelError, ModelError
 from foretell.models import registry
+from foretell.models.known import KNOWN
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_a_file_under_the_digest_of_another_model_is_refused(folder: Path, file:
 
 def test_missing_models_are_named_with_a_remedy(folder: Path) -> None:
     with pytest.raises(MissingModelError, match="foretell models pull smollm2-135m"):
-        registry.load_by_digest(bytes.fromhex(registry.KNOWN[0].digest))
+        registry.load_by_digest(bytes.fromhex(KNOWN[0].digest))
     with pytest.raises(MissingModelError, match="which is not installed"):
         registry.load_by_digest(bytes(32))
     with pytest.raises(ModelError, match="known are smollm2-135m"):

@@ -92,7 +92,7 @@ def new_pixels_codec(model: Model, level: int) -> PixelsCodec:
 
 def purpose_of(name: str) -> str:
     """What a model is for: ``text``, ``bytes`` or ``pixels``; known language models need not be loaded for it."""
-    from foretell.models.registry import KNOWN
+    from foretell.models.known import KNOWN
 
     if name in (known.name for known in KNOWN):
         return "text"

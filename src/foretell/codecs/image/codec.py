@@ -16,6 +16,8 @@ from foretell.varint import put_varints, take_varint
 RASTER: Final = 0
 PNG: Final = 1
 _WITH_NETWORK: Final = 2
+_FLAT: Final = 8
+"""A picture of more samples than so many for each byte of its payload is taken for a drawing."""
 NETWORK_LEVEL: Final = 4
 """From this level on, the trained network is asked."""
 
@@ -55,15 +57,27 @@ class ImageCodec:
 
         announce(code_rows, "the coding of pictures")
         if isinstance(layout, png.WholeFile):
-            packed = png.encode(data, Manner(self.network, self.progress))
-            return None if packed is None else self._kind(PNG) + packed
-        if len(data) != layout.size:
+            parts = png.take_apart(data)
+            if parts is None:
+                return None
+            size = sum(band.size for band in parts.bands)
+            return self._smaller(PNG, size, self.progress, lambda manner: png.encode_parts(parts, manner))
+        samples = raster.to_samples(data, layout) if len(data) == layout.size else None
+        if samples is None:
             return None
-        packed = raster.encode(data, layout, Manner(self.network, self._meter(layout)))
-        return None if packed is None else self._kind(RASTER) + _raster_head(layout) + packed
+        head = _raster_head(layout)
+        return self._smaller(
+            RASTER, samples.size, self._meter(layout), lambda manner: head + raster.encode_samples(samples, manner)
+        )
 
-    def _kind(self, kind: int) -> bytes:
-        return bytes([kind | _WITH_NETWORK if self.network else kind])
+    def _smaller(
+        self, kind: int, samples: int, progress: Callable[[int], None] | None, code: Callable[[Manner], bytes]
+    ) -> bytes:
+        """Payload with the network; of drawings, which it was not trained on, without it where that is smaller."""
+        packed = bytes([kind | _WITH_NETWORK if self.network else kind]) + code(Manner(self.network, progress))
+        if self.network and len(packed) * _FLAT < samples:
+            packed = min(packed, bytes([kind]) + code(Manner(network=False)), key=len)
+        return packed
 
     def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:
         """Payloads of frames without a layout: each is one row of bytes."""

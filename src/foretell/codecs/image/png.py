@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -170,8 +170,26 @@ PlaneDecoder = Callable[[bytes, int, tuple[int, int, int], Manner], tuple[NDArra
 """From a payload, a position and a shape to the samples and the position after their code."""
 
 
+class Parts(NamedTuple):
+    """What a payload says before its planes, and samples (channels, rows, width) of bands of the picture."""
+
+    head: bytes
+    bands: list[NDArray[Any]]
+
+
 def encode(data: bytes, manner: Manner = DEFAULT_MANNER, code: PlaneEncoder = raster.encode_samples) -> bytes | None:
     """Payload of a PNG file, its pixels coded by ``code``; None if the file cannot be made anew from them."""
+    parts = take_apart(data)
+    return None if parts is None else encode_parts(parts, manner, code)
+
+
+def encode_parts(parts: Parts, manner: Manner, code: PlaneEncoder = raster.encode_samples) -> bytes:
+    """Payload of a PNG file that was taken apart."""
+    return parts.head + b"".join(code(band.astype(np.int32), manner) for band in parts.bands)
+
+
+def take_apart(data: bytes) -> Parts | None:
+    """Parts of a PNG file; None if the file cannot be made anew from its pixels."""
     chunks = cut_chunks(data)
     header = parse_header(chunks.before[16:29]) if chunks else None
     if chunks is None or header is None or len(chunks.stream) < 8:
@@ -189,9 +207,9 @@ def encode(data: bytes, manner: Manner = DEFAULT_MANNER, code: PlaneEncoder = ra
     sizes = put_varints(len(chunks.sizes), *chunks.sizes)
     notes = zlib.compress(sizes + chunks.stream[:2] + put_block(extra) + put_block(chunks.before) + chunks.after, 9)
     filters = zlib.compress(kinds.tobytes(), 9)
-    bands = [code(samples[:, a:b].astype(np.int32), manner) for a, b in _bands(header)]
     head = bytes([parameters.level, parameters.strategy, parameters.memory, parameters.window])
-    return head + put_block(notes) + put_block(filters) + b"".join(bands)
+    head += put_block(notes) + put_block(filters)
+    return Parts(head, [samples[:, a:b] for a, b in _bands(header)])
 
 
 def decode(
