@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from foretell.compilation import compiled, inlined
 from foretell.entropy.counters import HISTORY_TOTAL
+from foretell.pages import aligned_zeros
 
 LINE = 16
 _WAYS = 4
@@ -19,9 +20,7 @@ _WAYS = 4
 
 def new_table(line_bits: int) -> NDArray[np.uint16]:
     """Empty table of 2**line_bits lines, aligned to 64 bytes."""
-    raw = np.zeros((LINE << line_bits) + 32, np.uint16)
-    skip = (-raw.ctypes.data % 64) // 2
-    return raw[skip : skip + (LINE << line_bits)]
+    return aligned_zeros((LINE << line_bits,), np.uint16)
 
 
 @inlined

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from foretell.compilation import inlined
 from foretell.entropy.logistic import squash, stretch
 from foretell.entropy.token_tree import TokenTree, TreeArrays
+from foretell.pages import aligned_zeros
 
 TOKEN_CONTEXTS = 6
 """The first contexts are the token orders 0 to 5; next come byte orders 3, 4, 6 and 9."""
@@ -158,7 +159,7 @@ def new_mixer(tree: TokenTree, tokens_per_lane: int, lanes: int) -> TokenMixer:
     registers[RING_BITS] = ring_bits
     return TokenMixer(
         tree=tree.arrays,
-        slots=_aligned_zeros(CONTEXTS, 16 << _bits_for(total, 9, 16)),
+        slots=aligned_zeros((CONTEXTS, 16 << _bits_for(total, 9, 16)), np.uint32),
         history_maps=_new_history_maps(),
         match_maps=match_maps,
         match_joint_maps=_new_match_joint_maps(match_maps[0, 0]),
@@ -184,13 +185,6 @@ def new_mixer(tree: TokenTree, tokens_per_lane: int, lanes: int) -> TokenMixer:
         match_found=np.full(MATCHES, -1, np.int64),
         registers=registers,
     )
-
-
-def _aligned_zeros(rows: int, columns: int) -> NDArray[np.uint32]:
-    """Zeros that begin with a cache line, so that a block of 16 slots is one."""
-    flat = np.zeros(rows * columns + 16, np.uint32)
-    skip = -flat.ctypes.data % 64 // 4
-    return flat[skip : skip + rows * columns].reshape(rows, columns)
 
 
 def _new_history_maps() -> NDArray[np.uint16]:

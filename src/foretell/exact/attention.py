@@ -69,14 +69,12 @@ def attend(
     weigh(
         queries, query_scales[:count], keys[start // 16 :], key_scales[seen], value_scales[seen], bounds, visible, room
     )
-    mixed = (aligned_int32(count, width), aligned_int32(count, width))
-    for half in range(2):
-        parts = room.upper if half == 0 else room.lower
-        product_at(
-            parts.ctypes.data, parts.shape[1], values.ctypes.data + start * 16, values.shape[1] * 64, padded,
-            width // 16, mixed[half].ctypes.data, width, count,
-        )  # fmt: skip
+    mixed = aligned_int32(2 * count, width)
+    product_at(
+        room.weights.ctypes.data, room.weights.shape[1], values.ctypes.data + start * 16, values.shape[1] * 64, padded,
+        width // 16, mixed.ctypes.data, width, 2 * count,
+    )  # fmt: skip
     for row in range(count):
         for i in range(width):
-            total = np.int32(np.int32(mixed[0][row, i] * np.int32(256)) + mixed[1][row, i])
+            total = np.int32(np.int32(mixed[row, i] * np.int32(256)) + mixed[count + row, i])
             out[row, i] = np.float32(total) * query_scales[row]

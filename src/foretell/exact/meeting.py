@@ -135,12 +135,12 @@ def share(total: int, part: int, parts: int, multiple: int) -> tuple[int, int]:
     return units * part // parts * multiple, units * (part + 1) // parts * multiple
 
 
-def run_together(function: Callable[..., Any], *arguments: Any) -> None:
+def run_together(function: Callable[..., Any], *arguments: Any, judged: bool = True) -> None:
     """Call ``function(*arguments, part, parts, counter)`` in as many threads as may be used, at the same time.
 
     ``function`` is compiled, releases the interpreter lock and calls :func:`meet` equally often in each
-    part. One thread does it all while another call is under way, and for a while after calls in which
-    other programs had the processors.
+    part. One thread does it all while another call is under way, and, if ``judged``, for a while after calls in which
+    other programs had the processors; calls that meet rarely need no such caution.
     """
     counter = np.zeros(1, np.int64)
     parts = min(thread_count(), os.cpu_count() or 1)
@@ -148,7 +148,7 @@ def run_together(function: Callable[..., Any], *arguments: Any) -> None:
         function(*arguments, 0, 1, counter)
         return
     try:
-        if _team.calls_alone:
+        if judged and _team.calls_alone:
             _team.calls_alone -= 1
             function(*arguments, 0, 1, counter)
             return
@@ -156,6 +156,7 @@ def run_together(function: Callable[..., Any], *arguments: Any) -> None:
         calls = [(*arguments, part, parts, counter) for part in range(parts)]
         waiting = [pool.submit(_timed, function, call) for call in calls[1:]]
         times = [_timed(function, calls[0]), *(future.result() for future in waiting)]
-        _team.judge(*(sum(column) for column in zip(*times, strict=True)))
+        if judged:
+            _team.judge(*(sum(column) for column in zip(*times, strict=True)))
     finally:
         _team.lock.release()

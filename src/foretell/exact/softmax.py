@@ -39,8 +39,7 @@ class Room(NamedTuple):
     """Where rows attend: R rows, counted for each of a key head's queries, and C slots and a few more."""
 
     sums: NDArray[np.int32]  # rows of ( slots of a span and 16 more), laid out anew for each call
-    upper: NDArray[np.int8]  # (R, C): upper bytes of weights
-    lower: NDArray[np.int8]  # (R, C)
+    weights: NDArray[np.int8]  # (2 R, C): for N rows, N of upper bytes and then N of lower bytes
     scores: NDArray[np.float32]  # (R, C): of vectors of slots that are kept
     places: NDArray[np.int32]  # (R, C / 16): which vectors these are
     counts: NDArray[np.int64]  # (R,): how many these are
@@ -56,8 +55,7 @@ def new_room(highest_slot: int, groups: int) -> Room:
     rows = ATTENTION_ROWS * groups
     return Room(
         aligned_int32(1, SPAN_SCORES + rows * (LINE + LANES))[0],
-        aligned_int8(rows, capacity + LINE // 2),
-        aligned_int8(rows, capacity + LINE // 2),
+        aligned_int8(2 * rows, capacity + LINE // 2),
         aligned_float32(rows, capacity),
         np.empty((rows, capacity // LANES), np.int32),
         np.empty(rows, np.int64),
@@ -92,7 +90,7 @@ def weigh(
     visible : ndarray of bool, shape (N, tree size) or (0, 0)
         Which of these it does see.
     room : Room
-        ``upper`` and ``lower`` take the weights.
+        ``weights`` take the result.
     """
     count, width = queries.shape
     slots = key_scales.size
@@ -141,7 +139,7 @@ def attention_weights(
         _search(first, last, LINE, key_scales, bounds, visible.reshape(1, -1), room, 1)
         room.least[0] = _least(room.tops.ctypes.data, query_scale)
     _weigh_rows(scales, value_scales, room, 1, sums.size)
-    upper[: sums.size], lower[: sums.size] = room.upper[0, : sums.size], room.lower[0, : sums.size]
+    upper[: sums.size], lower[: sums.size] = room.weights[0, : sums.size], room.weights[1, : sums.size]
     return scales[0]
 
 
@@ -219,8 +217,8 @@ def _weigh_rows(
 ) -> None:
     """From what was kept of each row to its weights; ``query_scales`` become the scales of the weighted sums."""
     for row in range(count):
-        room.upper[row, :slots] = 0
-        room.lower[row, :slots] = 0
+        room.weights[row, :slots] = 0
+        room.weights[count + row, :slots] = 0
         query_scales[row] = _weigh_row(
             room.scores.ctypes.data + row * room.scores.strides[0],
             room.places.ctypes.data + row * room.places.strides[0],
@@ -228,8 +226,8 @@ def _weigh_rows(
             room.tops.ctypes.data + row * room.tops.strides[0],
             query_scales[row],
             value_scales.ctypes.data,
-            room.upper.ctypes.data + row * room.upper.strides[0],
-            room.lower.ctypes.data + row * room.lower.strides[0],
+            room.weights.ctypes.data + row * room.weights.strides[0],
+            room.weights.ctypes.data + (count + row) * room.weights.strides[0],
         )
 
 

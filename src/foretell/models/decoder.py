@@ -189,7 +189,7 @@ class Decoder:
             groups = config.heads // config.kv_heads
             queries = np.empty((count, config.kv_heads, groups, config.head_width), np.int8)
             work = (hidden, cache, queries, np.empty((count, config.kv_heads, groups), np.float32))
-            run_together(run_layers, *fixed, *work, taps)
+            run_together(run_layers, *fixed, *work, taps, judged=False)
         last = (self.final_norm, config.epsilon, self.shape.width_block)
         run_all(_final, [(hidden, *last, a, b, integers, scales) for a, b in parts])
         return States(integers, scales)
