@@ -72,7 +72,7 @@ def train(
     device = extractor._device()
     next(
         train_epochs(
-            extractor._module, examples, batch, tokenizer, extractor.settings_, training, device, None, precision
+            extractor._module, [(examples, batch)], tokenizer, extractor.settings_, training, device, None, precision
         )
     )
 

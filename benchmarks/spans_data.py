@@ -30,7 +30,7 @@ _DOMAINS = ("ai", "literature", "music", "politics", "science")
 
 @dataclass(frozen=True)
 class Corpus:
-    """Documents, descriptions, and whether labels' own spans nest."""
+    """Documents, descriptions, and whether spans nest, or never overlap whatever their labels."""
 
     name: str
     train: list[Document]
@@ -38,6 +38,7 @@ class Corpus:
     test: list[Document]
     labels: dict[str, str]
     nested: bool
+    flat: bool = False
 
 
 def load(name: str) -> Corpus:
@@ -53,7 +54,7 @@ def load(name: str) -> Corpus:
     missing = used - set(descriptions)
     if missing:
         sys.exit(f"{name}: no description of {', '.join(sorted(missing))}")
-    return Corpus(name, train, dev, test, descriptions, nested)
+    return Corpus(name, train, dev, test, descriptions, nested, key in ("wnut17", "crossner"))
 
 
 Parts = tuple[list[Document], list[Document], list[Document], bool]

@@ -1,4 +1,7 @@
-"""What the labels of the corpora mean, in our words, after the corpora's guidelines."""
+"""What the labels of the corpora mean, in our words, after the corpora's guidelines.
+
+Examples in descriptions are general knowledge, not looked up in the corpora.
+"""
 
 from __future__ import annotations
 
@@ -83,45 +86,158 @@ LABELS: dict[str, dict[str, str]] = {
         "product": "A product is a thing that one can buy or use, such as a phone, drink or software.",
     },
     "crossner": {
-        "academicjournal": "An academic journal is a periodical in which scholars publish research.",
-        "album": "An album is a collection of recorded music, released under a title.",
-        "algorithm": "An algorithm is a named method or model of computing, such as a neural network.",
-        "astronomicalobject": "An astronomical object is a star, planet, moon, asteroid, comet or galaxy.",
-        "award": "An award is a prize, medal, honour or title given for merit.",
-        "band": "A band is a group of musicians who play together under a name.",
-        "book": "A book is a novel, play, collection or other long written work, named by its title.",
-        "chemicalcompound": "A chemical compound is a substance made of several elements.",
-        "chemicalelement": "A chemical element is a substance of one kind of atom, such as gold or hydrogen.",
-        "conference": "A conference is a scientific meeting or the society that holds it.",
-        "country": "A country is a nation or state, present or former.",
-        "discipline": "A discipline is a branch of science or learning, such as physics.",
-        "election": "An election is a vote for an office or parliament, or a referendum.",
-        "enzyme": "An enzyme is a protein that speeds up a chemical reaction; names often end in -ase.",
-        "event": "An event is something named that happened, such as a war, festival, ceremony or tournament.",
-        "field": "A field is an area of research, such as machine learning or computer vision.",
-        "literarygenre": "A literary genre is a kind of writing, such as science fiction, satire or novel.",
-        "location": "A location is a city, region, building, river or other place that is not a country.",
-        "magazine": "A magazine is a periodical or newspaper for general readers.",
-        "metrics": "A metric is a measure with which results are judged, such as accuracy or mean squared error.",
-        "misc": "A name of another kind, such as a nationality, language, law or project.",
-        "musicalartist": "A musical artist is a singer, musician, composer or rapper.",
-        "musicalinstrument": "A musical instrument is something to play music on, such as a guitar or piano.",
-        "musicgenre": "A music genre is a style of music, such as rock, jazz or hip hop.",
-        "organisation": "An organisation is a company, institution, agency, label or association.",
-        "person": "A person is a human being who has none of the more special roles among the labels.",
-        "poem": "A poem is a work in verse, named by its title.",
-        "politicalparty": "A political party is an organisation that stands for election.",
-        "politician": "A politician is a person who holds or seeks a political office.",
-        "product": "A product is a named system, program, device or robot.",
-        "programlang": "A programming language is a formal language for software, such as Python or Java.",
-        "protein": "A protein is a large biological molecule of amino acids, such as a receptor or hormone.",
-        "researcher": "A researcher is a person who works in science or engineering.",
-        "scientist": "A scientist is a person known for research in a science.",
-        "song": "A song is a single piece of music with words, named by its title.",
-        "task": "A task is a problem that systems solve, such as machine translation or speech recognition.",
-        "theory": "A theory is a scientific explanation or law, such as relativity.",
-        "university": "A university is a college, institute of technology or other school of higher learning.",
-        "writer": "A writer is a person known for books, poems, plays or articles.",
+        "academicjournal": (
+            "An academic journal is a periodical in which scholars publish research, such as Nature, Science, "
+            "Physical Review or the Journal of the American Chemical Society."
+        ),
+        "album": (
+            "An album is a collection of recorded music, released under a title, such as Abbey Road, Thriller, "
+            "The Dark Side of the Moon or a soundtrack."
+        ),
+        "algorithm": (
+            "An algorithm is a named method or model of computing, such as a neural network, support vector "
+            "machine, decision tree, hidden Markov model, gradient descent or k-means clustering."
+        ),
+        "astronomicalobject": (
+            "An astronomical object is a star, planet, moon, asteroid, comet or galaxy, such as Mars, Jupiter, "
+            "the Sun, Ceres or the Milky Way."
+        ),
+        "award": (
+            "An award is a prize, medal, honour or title given for merit, such as the Nobel Prize, Grammy "
+            "Award, Academy Award, Pulitzer Prize or Fellow of the Royal Society."
+        ),
+        "band": (
+            "A band is a group of musicians who play together under a name, such as the Beatles, Metallica, Led "
+            "Zeppelin or Pink Floyd."
+        ),
+        "book": (
+            "A book is a novel, play, collection or other long written work, named by its title, such as War "
+            "and Peace, Hamlet or The Lord of the Rings."
+        ),
+        "chemicalcompound": (
+            "A chemical compound is a substance made of several elements, such as water, carbon dioxide, "
+            "ethanol, methane, glucose, an acid, a polymer or a drug."
+        ),
+        "chemicalelement": (
+            "A chemical element is a substance of one kind of atom, such as hydrogen, oxygen, carbon, gold, "
+            "iron or uranium."
+        ),
+        "conference": (
+            "A conference is a scientific meeting or the society or journal that goes with it, such as NeurIPS, "
+            "ICML, CVPR, ACL, the International Conference on Robotics or a workshop or symposium."
+        ),
+        "country": (
+            "A country is a nation or state, present or former, such as the United States, Germany, Japan or "
+            "the Soviet Union."
+        ),
+        "discipline": (
+            "A discipline is a branch of science or learning, such as physics, chemistry, biology, mathematics "
+            "or philosophy."
+        ),
+        "election": (
+            "An election is a vote for an office or parliament, or a referendum, such as the 2008 United States "
+            "presidential election or the general election of 1997."
+        ),
+        "enzyme": (
+            "An enzyme is a protein that speeds up a chemical reaction; names often end in -ase, such as DNA "
+            "polymerase, kinase or protease."
+        ),
+        "event": (
+            "An event is something named that happened, such as World War II, the French Revolution, the "
+            "Olympic Games, a festival, ceremony, congress or tournament."
+        ),
+        "field": (
+            "A field is an area of research, such as machine learning, computer vision, natural language "
+            "processing, robotics, artificial intelligence or statistics."
+        ),
+        "literarygenre": (
+            "A literary genre is a kind of writing, such as science fiction, fantasy, poetry, satire, short "
+            "stories, novels or drama."
+        ),
+        "location": (
+            "A location is a city, region, building, river or other place that is not a country, such as "
+            "London, California, Europe, New York City or the Alps."
+        ),
+        "magazine": (
+            "A magazine is a periodical or newspaper for general readers, such as The New Yorker, Time, The "
+            "Guardian or Rolling Stone."
+        ),
+        "metrics": (
+            "A metric is a measure with which results are judged, such as accuracy, precision, recall, F1 "
+            "score, mean squared error, likelihood or BLEU."
+        ),
+        "misc": (
+            "A name of another kind, such as a nationality like American, French or German, a language like "
+            "English or Latin, a religion, ideology, law, degree, project, character, film or series."
+        ),
+        "musicalartist": (
+            "A musical artist is a singer, musician, composer or rapper, such as Michael Jackson, Madonna, Bob "
+            "Dylan or Mozart."
+        ),
+        "musicalinstrument": (
+            "A musical instrument is something to play music on, such as a guitar, piano, violin, drums or saxophone."
+        ),
+        "musicgenre": (
+            "A music genre is a style of music, such as rock, jazz, hip hop, heavy metal, pop, blues or "
+            "electronic music."
+        ),
+        "organisation": (
+            "An organisation is a company, institution, agency, government body, army, label, broadcaster or "
+            "association, such as Google, IBM, NASA, the BBC, the United Nations or the Senate."
+        ),
+        "person": (
+            "A person is a human being, named or called by a surname, who has none of the more special roles "
+            "among the labels, such as an actor, athlete, king or relative."
+        ),
+        "poem": "A poem is a work in verse, named by its title, such as The Raven, Paradise Lost, an ode or a sonnet.",
+        "politicalparty": (
+            "A political party is an organisation that stands for election, such as the Labour Party, "
+            "Democratic Party, Republicans, Liberals or Communist Party."
+        ),
+        "politician": (
+            "A politician is a person who holds or seeks a political office, a president, minister, senator or "
+            "candidate, such as Barack Obama, Margaret Thatcher or Winston Churchill."
+        ),
+        "product": (
+            "A product is a named system, program, software, device, robot or data set, such as MATLAB, Siri, "
+            "Google Translate, WordNet or an industrial robot."
+        ),
+        "programlang": (
+            "A programming language is a formal language for software, such as Python, Java, C++, R, Lisp or "
+            "JavaScript."
+        ),
+        "protein": (
+            "A protein is a large biological molecule of amino acids, such as hemoglobin, insulin, collagen, an "
+            "antibody, receptor or histone."
+        ),
+        "researcher": (
+            "A researcher is a person who works in science or engineering, such as Alan Turing, Geoffrey "
+            "Hinton, Marvin Minsky or Noam Chomsky."
+        ),
+        "scientist": (
+            "A scientist is a person known for research in a science, a physicist, chemist, biologist or "
+            "astronomer, such as Albert Einstein, Isaac Newton or Marie Curie."
+        ),
+        "song": (
+            "A song is a single piece of music with words, or a single, named by its title, such as Imagine, "
+            "Yesterday or Bohemian Rhapsody."
+        ),
+        "task": (
+            "A task is a problem that systems solve, such as machine translation, speech recognition, image "
+            "classification, information retrieval, clustering or object detection."
+        ),
+        "theory": (
+            "A theory is a scientific explanation or law, such as general relativity, quantum mechanics, "
+            "evolution or the Big Bang."
+        ),
+        "university": (
+            "A university is a college, institute of technology or other school of higher learning, such as "
+            "Harvard University, MIT, Stanford or the University of Oxford."
+        ),
+        "writer": (
+            "A writer is a person known for books, poems, plays or articles, an author, poet or novelist, such "
+            "as William Shakespeare, Jane Austen or Mark Twain."
+        ),
     },
     "gum": {
         "abstract": "An abstract thing is an idea, quality, problem, theory or other thing without a body.",

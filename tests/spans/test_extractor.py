@@ -183,6 +183,29 @@ def test_training_goes_on_from_an_extractor_with_other_labels(encoder, nested_ex
     assert not after["start_head.weight"].any()
 
 
+def test_collections_teach_their_own_descriptions_only(encoder):
+    def marked(kept: str) -> list[Document]:
+        documents = flat_documents()
+        return [
+            Document(d.text, tuple(Span(s.start, s.end, "thing") for s in d.spans if s.label == kept), d.id)
+            for d in documents
+        ]
+
+    people, places = ({"thing": LABELS[name]} for name in ("person", "place"))
+    extractor = SpanExtractor(
+        encoder, settings=Settings(dropout=0.0), training=replace(FAST, epochs=40), device="cpu", precision="float32"
+    )
+    extractor.fit_collections([(marked("person"), people), (marked("place"), places)])
+    assert extractor.labels_ == people
+    assert not extractor._module.start_head.weight.any()
+    for kept, labels in (("person", people), ("place", places)):
+        found = extractor.predict(marked(kept), {"thing": labels["thing"]})
+        gold = [list(d.spans) for d in marked(kept)]
+        assert [[s.key for s in spans] for spans in found] == [[s.key for s in spans] for spans in gold]
+    with pytest.raises(ModelError, match="do not read descriptions"):
+        SpanExtractor(encoder, settings=Settings(heads="per-label")).fit_collections([(marked("person"), people)])
+
+
 def test_damaged_folders_are_refused(nested_extractor, tmp_path):
     with pytest.raises(ModelError, match="no model there"):
         SpanExtractor.from_pretrained(tmp_path / "missing")

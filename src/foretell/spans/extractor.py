@@ -26,7 +26,7 @@ from foretell.spans.precision import Precision
 from foretell.spans.rivals import BertMrc, Tagger
 from foretell.spans.scoring import Decoder, Decoding, Scorer, score_documents
 from foretell.spans.settings import Settings
-from foretell.spans.training import Progress, Training, train_epochs
+from foretell.spans.training import Collection, Progress, Training, train_epochs
 
 log = logging.getLogger(__name__)
 Labels = dict[str, str] | Sequence[str]
@@ -148,6 +148,7 @@ class SpanExtractor:
         sample_weight: Sequence[float] | None = None,
         *,
         dev: Sequence[Document] = (),
+        flat: bool = False,
         progress: Callable[[Progress], None] | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> SpanExtractor:
@@ -164,6 +165,8 @@ class SpanExtractor:
         dev : sequence of Document
             If given, the weights of the epoch with the best micro F1 on them are kept, and the heads' offsets are
             shifted so that a threshold of 0.5 means the one of ``THRESHOLDS`` that gave it; else the last weights.
+        flat : bool
+            Whether the development documents are decoded flat; see :meth:`predict`.
         progress : callable, optional
             Called with a :class:`Progress` after each step.
         on_epoch : callable, optional
@@ -185,18 +188,75 @@ class SpanExtractor:
         weights = check_training(documents, names, self.settings, sample_weight)
         torch.manual_seed(self.training.seed)
         tokenizer = self._prepare(documents, names)
-        device = self._device()
-        self._module.to(device)
         examples = examples_of(documents, list(names), tokenizer, self.settings_, weights)
         batch = batch_labels(names, range(len(names)), tokenizer, self.settings_)
+        return self._train([(examples, batch)], as_documents(dev), flat, progress, on_epoch)
+
+    def fit_collections(
+        self,
+        collections: Sequence[tuple[Sequence[Document], Labels]],
+        *,
+        progress: Callable[[Progress], None] | None = None,
+        on_epoch: Callable[[Epoch], None] | None = None,
+    ) -> SpanExtractor:
+        """Train on several collections, each annotated with labels of its own, to read descriptions.
+
+        What a collection does not annotate counts neither for nor against its sentences, and one name may have
+        different descriptions in two collections. No label gets weights of its own, so that all is learnt from the
+        descriptions: a start for training with few documents, whose ``encoder`` the saved extractor then is.
+
+        Parameters
+        ----------
+        collections : sequence of (documents, labels)
+            See :meth:`fit`.
+        progress, on_epoch : callable, optional
+            See :meth:`fit`.
+
+        Returns
+        -------
+        SpanExtractor
+            This one. Its labels are those of all collections; of one name the first description stays.
+
+        Raises
+        ------
+        ModelError
+            If the model does not read descriptions.
+        DocumentError
+            As :meth:`fit`.
+        """
+        if self.settings.heads == "per-label":
+            raise ModelError("per-label heads do not read descriptions", "train with other heads than 'per-label'")
+        parts = [(as_documents(docs), check_labels(labels)) for docs, labels in collections]
+        for documents, names in parts:
+            check_training(documents, names, self.settings, None)
+        torch.manual_seed(self.training.seed)
+        every = {name: text for _, names in reversed(parts) for name, text in names.items()}
+        tokenizer = self._prepare([document for documents, _ in parts for document in documents], every)
+        prepared = []
+        for documents, names in parts:
+            examples = examples_of(documents, list(names), tokenizer, self.settings_)
+            prepared.append((examples, batch_labels(names, [-1] * len(names), tokenizer, self.settings_)))
+        return self._train(prepared, [], False, progress, on_epoch)
+
+    def _train(
+        self,
+        collections: Sequence[Collection],
+        dev: Sequence[Document],
+        flat: bool,
+        progress: Callable[[Progress], None] | None,
+        on_epoch: Callable[[Epoch], None] | None,
+    ) -> SpanExtractor:
+        """Train the prepared model, and keep the weights of the epoch that is best on development documents."""
+        device, tokenizer = self._device(), self._fitted()
+        self._module.to(device)
         best, kept = -1.0, None
         self.history_ = []
         for epoch, loss, seconds in train_epochs(
-            self._module, examples, batch, tokenizer, self.settings_, self.training, device, progress, self.precision
+            self._module, collections, tokenizer, self.settings_, self.training, device, progress, self.precision
         ):
             self._own = None
             due = dev and (epoch % self.training.dev_every == 0 or epoch == self.training.epochs)
-            f1, threshold = self._best_threshold(as_documents(dev)) if due else (None, 0.5)
+            f1, threshold = self._best_threshold(dev, flat) if due else (None, 0.5)
             self.history_.append(Epoch(epoch, loss, seconds, f1, threshold))
             if on_epoch:
                 on_epoch(self.history_[-1])
@@ -208,9 +268,10 @@ class SpanExtractor:
         self._own = None
         return self
 
-    def _best_threshold(self, dev: Sequence[Document]) -> tuple[float, float]:
+    def _best_threshold(self, dev: Sequence[Document], flat: bool) -> tuple[float, float]:
         labels = self._encoded(None)
-        return best_threshold(dev, self._scorer(labels, self.precision), self._fitted(), self.settings_, labels.names)
+        scorer = self._scorer(labels, self.precision)
+        return best_threshold(dev, scorer, self._fitted(), self.settings_, labels.names, flat)
 
     def _prepare(self, documents: Sequence[Document], names: dict[str, str]) -> PieceTokenizer:
         """Load the encoder, fit what the settings leave to the data, and make a new model.

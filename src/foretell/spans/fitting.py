@@ -15,16 +15,21 @@ from foretell.spans.pieces import PieceTokenizer
 from foretell.spans.scoring import Decoder, Decoding, Scorer, score_documents
 from foretell.spans.settings import Settings
 
-THRESHOLDS = (0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
+THRESHOLDS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
 """Tried on development documents."""
 
 
 def best_threshold(
-    dev: Sequence[Document], scorer: Scorer, tokenizer: PieceTokenizer, settings: Settings, names: tuple[str, ...]
+    dev: Sequence[Document],
+    scorer: Scorer,
+    tokenizer: PieceTokenizer,
+    settings: Settings,
+    names: tuple[str, ...],
+    flat: bool = False,
 ) -> tuple[float, float]:
-    """Best micro F1 on some documents, and the threshold that gives it."""
+    """Best micro F1 on some documents, and the threshold that gives it; ``flat`` as in decoding."""
     kind: Decoding = "match" if settings.nested else "in-order"
-    decoders = [Decoder(names, kind, threshold, False, settings.longest) for threshold in THRESHOLDS]
+    decoders = [Decoder(names, kind, threshold, flat, settings.longest) for threshold in THRESHOLDS]
     predicted: list[list[list[Span]]] = [[] for _ in decoders]
     for document, pieces, found in score_documents(
         dev, scorer, tokenizer, settings, threshold=min(THRESHOLDS), batch_size=16

@@ -91,10 +91,13 @@ class Progress:
     loss: float
 
 
+Collection = tuple[Sequence[Example], LabelBatch]
+"""Windows with gold, and the labels that gold was looked for of."""
+
+
 def train_epochs(
     model: Any,
-    examples: Sequence[Example],
-    labels: LabelBatch,
+    collections: Sequence[Collection],
     tokenizer: PieceTokenizer,
     settings: Settings,
     training: Training,
@@ -108,30 +111,33 @@ def train_epochs(
     ----------
     model : nn.Module
         LEAR or a rival, on ``device``.
-    examples : sequence of Example
-        Windows with gold.
-    labels : LabelBatch
-        All labels; encoded as part of the model, see ``label_steps``.
+    collections : sequence of (sequence of Example, LabelBatch)
+        Windows with gold, and their labels. Each batch is from one collection and scores only its labels, which are
+        encoded as part of the model, see ``label_steps``.
     precision : {"auto", "float32", "bfloat16"}
         Of products of matrices; weights stay float32.
     """
     order = random.Random(training.seed)
-    parts = -(-len(examples) // training.batch_size)
+    parts = sum(-(-len(examples) // training.batch_size) for examples, _ in collections)
     steps = parts * training.epochs
     _prepare_encoder(model, training)
     optimizer = make_optimizer(model, training)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: rate_share(step, steps, training.warmup))
-    labels = labels.to(device)
+    labels = [batch.to(device) for _, batch in collections]
     context = products_in(precision, device)
-    step, vectors = 0, None
+    step, steps_of = 0, [0] * len(labels)
+    vectors: list[Tensor | None] = [None] * len(labels)
     for epoch in range(1, training.epochs + 1):
         model.train()
         begin, total = time.perf_counter(), 0.0
-        for number, batch in enumerate(_batches(examples, training.batch_size, order), 1):
+        for number, (which, batch) in enumerate(_mixed_batches(collections, training.batch_size, order), 1):
             optimizer.zero_grad()
-            kept = vectors if step % training.label_steps else None
+            kept = vectors[which] if steps_of[which] % training.label_steps else None
             with context():
-                value, vectors = _backward(model, batch, labels, tokenizer, settings, training, device, kept)
+                value, vectors[which] = _backward(
+                    model, batch, labels[which], tokenizer, settings, training, device, kept
+                )
+            steps_of[which] += 1
             total += value
             nn.utils.clip_grad_norm_(model.parameters(), training.clip)
             optimizer.step()
@@ -204,6 +210,20 @@ def _batches(examples: Sequence[Example], size: int, order: random.Random) -> It
     order.shuffle(batches)
     for batch in batches:
         yield [examples[index] for index in batch]
+
+
+def _mixed_batches(
+    collections: Sequence[Collection], size: int, order: random.Random
+) -> Iterator[tuple[int, list[Example]]]:
+    """Batches of all collections in random order, each with the number of the one that it is from."""
+    if len(collections) == 1:
+        yield from ((0, batch) for batch in _batches(collections[0][0], size, order))
+        return
+    batches = [
+        (which, batch) for which, (examples, _) in enumerate(collections) for batch in _batches(examples, size, order)
+    ]
+    order.shuffle(batches)
+    yield from batches
 
 
 def _parts(batch: Sequence[Example], labels: LabelBatch, settings: Settings) -> Iterator[list[Example]]:
