@@ -54,7 +54,7 @@ def gold(texts: list[str], labels: dict[str, str]) -> list[Document]:
 
 
 ONE = Training(epochs=1, batch_size=16, learning_rate=0.0)
-PLAIN = replace(ONE, label_steps=1, word_vectors=True, encoder_dropout=0.1)
+PLAIN = replace(ONE, label_steps=1, label_gradient=True, word_vectors=True, encoder_dropout=0.1)
 """What makes training cheap on a processor is left out; with products of float32."""
 
 

@@ -71,7 +71,12 @@ def main() -> None:
     rows: dict[str, dict[str, Any]] = {}
     if not args.measure:
         training = Training(
-            epochs=args.epochs, batch_size=16, learning_rate=args.learning_rate, head_factor=5.0, dev_every=4
+            epochs=args.epochs,
+            batch_size=16,
+            learning_rate=args.learning_rate,
+            head_factor=5.0,
+            label_gradient=True,
+            dev_every=4,
         )
         extractor = SpanExtractor(settings=Settings(nested=True), training=training, device=args.device)
         extractor.fit(train, labels, dev=dev, on_epoch=lambda epoch: print(epoch, flush=True))

@@ -19,7 +19,7 @@ from foretell.spans import Settings, SpanExtractor
 from foretell.spans.precision import Precision
 from foretell.spans.training import Training
 
-TRAINING = Training(epochs=2, batch_size=8, learning_rate=3e-4, label_steps=3)
+TRAINING = Training(epochs=2, batch_size=8, learning_rate=3e-4, label_steps=3, label_gradient=True)
 SOURCES = {
     "arts": ("crossner-literature", "crossner-music", "crossner-politics"),
     "sciences": ("crossner-ai", "crossner-science"),

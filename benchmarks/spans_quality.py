@@ -9,7 +9,8 @@ steps, batches, training sentences (the first of the corpus, in a random order o
 and hyper-parameters, and are scored once, after the last epoch; the threshold is chosen on the development part. Where
 gold never overlaps (WNUT17, CrossNER), all are decoded flat. Rows ``-pretrained`` begin from an extractor that has
 learnt to read descriptions on other corpora, see ``spans_pretraining.py``: LEAR takes over its encoder and its heads,
-the tagger its encoder, which is all that a model without descriptions can. The row ``lear-from-shipped`` goes on from
+the tagger its encoder, which is all that a model without descriptions can; ``lear-untrained`` is that extractor as it
+is, with no training sentence of the corpus. The row ``lear-from-shipped`` goes on from
 the extractor that ships with foretell, which has seen GUM.
 """
 
@@ -31,6 +32,8 @@ import torch
 from spans_pretraining import pretrained, start_of
 
 from foretell.spans import Document, Settings, SpanExtractor
+from foretell.spans.extractor import Epoch
+from foretell.spans.fitting import best_threshold, shift_heads
 from foretell.spans.shipped import find_extractor
 from foretell.spans.training import Training
 
@@ -42,7 +45,10 @@ MODELS = {
     "tagger": Settings(model="tagger"),
     "lear-pretrained": Settings(),
     "tagger-pretrained": Settings(model="tagger"),
+    "lear-untrained": Settings(),
     "lear-from-shipped": Settings(),
+    "lear-label-gradient": Settings(),
+    "lear-pretrained-label-gradient": Settings(),
     "lear-paper": Settings(heads="per-label"),
     "lear-shared": Settings(heads="shared"),
     "lear-average": Settings(label_embedding="average"),
@@ -50,48 +56,45 @@ MODELS = {
     "lear-static": Settings(label_embedding="static"),
     "lear-random": Settings(label_embedding="random"),
 }
-FEW = Training(epochs=20, batch_size=8, learning_rate=3e-4, dev_every=1_000)
+FEW = Training(batch_size=8, learning_rate=3e-4, dev_every=1_000)
 MANY = Training(epochs=3, batch_size=16, learning_rate=3e-4, head_factor=5.0, dev_every=1_000)
 
 
 corpus_of = functools.lru_cache(maxsize=1)(spans_data.load)
 
 
-def training_for(name: str, seed: int, args: argparse.Namespace) -> Training:
-    """The same for all models: more, smaller steps where there are only 100 to 200 sentences."""
-    chosen = FEW if name.startswith("crossner-") else MANY
+def training_for(name: str, model: str, seed: int, args: argparse.Namespace) -> Training:
+    """The same for all models: more, smaller steps where there are only 100 to 200 sentences, 2,000 readings in all."""
+    few = name.startswith("crossner-")
+    chosen = replace(FEW, epochs=2_000 // len(corpus_of(name).train)) if few else MANY
     return replace(
         chosen,
         seed=seed,
-        epochs=args.epochs or chosen.epochs,
+        epochs=0 if model.endswith("-untrained") else args.epochs or chosen.epochs,
         batch_size=args.batch_size or chosen.batch_size,
         learning_rate=args.learning_rate or chosen.learning_rate,
         head_factor=args.head_factor or chosen.head_factor,
+        label_gradient=model.endswith("-label-gradient"),
     )
 
 
 def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict[str, Any]:
+    """Train one model on one corpus, choose its threshold on the development part, and score the test part."""
     corpus = corpus_of(name)
     settings = replace(MODELS[model], nested=corpus.nested)
-    training = training_for(name, seed, args)
-    encoder = args.encoder
-    if model == "lear-from-shipped":
-        encoder = find_extractor(None)
-    elif model.endswith("-pretrained"):
-        encoder = pretrained(start_of(name), args.pretrained, args.encoder, args.precision)
+    training = training_for(name, model, seed, args)
+    train = chosen_sentences(corpus.train, args.limit) if training.epochs else []
+    dev = corpus.dev[: args.dev_limit] if args.dev_limit else corpus.dev
     extractor = SpanExtractor(
-        encoder, settings=settings, training=training, device=args.device, precision=args.precision
+        start_for(name, model, args), settings=settings, training=training, device=args.device, precision=args.precision
     )
     begin = time.perf_counter()
-    train = chosen_sentences(corpus.train, args.limit)
-    extractor.fit(
-        train,
-        corpus.labels,
-        dev=corpus.dev[: args.dev_limit] if args.dev_limit else corpus.dev,
-        flat=corpus.flat,
-    )
+    if training.epochs:
+        extractor.fit(train, corpus.labels, dev=dev, flat=corpus.flat)
+    else:
+        as_it_is(extractor, corpus.labels, dev, corpus.flat)
     seconds = time.perf_counter() - begin
-    report = extractor.evaluate(corpus.test, flat=corpus.flat)
+    report = extractor.evaluate(corpus.test, corpus.labels, flat=corpus.flat)
     scores = report.as_dict()
     return {
         "data": name,
@@ -103,11 +106,12 @@ def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict
         "learning_rate": training.learning_rate,
         "head_factor": training.head_factor,
         "train_documents": len(train),
-        "dev_documents": min(args.dev_limit or len(corpus.dev), len(corpus.dev)),
+        "dev_documents": len(dev),
+        "updates": training.epochs * -(-len(train) // training.batch_size),
         "test": {key: scores[key] for key in ("precision", "recall", "f1", "gold", "predicted", "lost_gold", "depths")},
         "macro_f1": report.macro_f1,
-        "dev_f1": [epoch.f1 for epoch in extractor.history_],
-        "dev_threshold": [epoch.threshold for epoch in extractor.history_],
+        "dev_f1": extractor.history_[-1].f1,
+        "dev_threshold": extractor.history_[-1].threshold,
         "fit_seconds": round(seconds, 1),
         "train_seconds": round(sum(epoch.seconds for epoch in extractor.history_), 1),
         "test_sentences_per_second": round(report.sentences_per_second, 1),
@@ -117,6 +121,25 @@ def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict
         "machine": platform.machine(),
         "torch": torch.__version__,
     }
+
+
+def start_for(name: str, model: str, args: argparse.Namespace) -> str | Path:
+    """Encoder, or folder of the extractor, that a model begins from."""
+    if model == "lear-from-shipped":
+        return find_extractor(None)
+    if "-pretrained" in model or model.endswith("-untrained"):
+        return pretrained(start_of(name), args.pretrained, args.encoder, args.precision)
+    return str(args.encoder)
+
+
+def as_it_is(extractor: SpanExtractor, labels: dict[str, str], dev: list[Document], flat: bool) -> None:
+    """Take the weights of the extractor that one would begin from; only the threshold is chosen."""
+    loaded = SpanExtractor.from_pretrained(extractor.encoder, device=extractor.device, precision=extractor.precision)
+    vars(extractor).update(vars(loaded))
+    scorer = extractor._scorer(extractor.encode_labels(labels), extractor.precision)
+    f1, threshold = best_threshold(dev, scorer, extractor._fitted(), extractor.settings_, tuple(labels), flat)
+    shift_heads(extractor._module, threshold)
+    extractor.history_ = [Epoch(0, 0.0, 0.0, f1, threshold)]
 
 
 KEYS = (
@@ -146,8 +169,8 @@ def key_of(row: dict[str, Any]) -> tuple[Any, ...]:
 
 def is_done(name: str, model: str, seed: int, args: argparse.Namespace) -> bool:
     """Whether there is a row of this cell, made with these options."""
-    training = training_for(name, seed, args)
-    count = len(chosen_sentences(corpus_of(name).train, args.limit))
+    training = training_for(name, model, seed, args)
+    count = len(chosen_sentences(corpus_of(name).train, args.limit)) if training.epochs else 0
     rates = (training.learning_rate, training.head_factor)
     wanted = (name, model, seed, args.encoder, training.epochs, training.batch_size, *rates, count)
     return any(key_of(row)[: len(wanted)] == wanted for row in read_rows())

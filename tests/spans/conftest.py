@@ -17,7 +17,7 @@ from foretell.spans.training import Training  # noqa: E402
 LABELS = {"person": "a human being with a name", "place": "a city or country"}
 PEOPLE = ("Ada", "Alan", "Grace Hopper", "Kurt")
 PLACES = ("London", "Vienna", "New York", "Brno")
-FAST = Training(epochs=30, batch_size=8, learning_rate=2e-3, head_factor=3.0, word_vectors=True)
+FAST = Training(epochs=30, batch_size=8, learning_rate=2e-3, head_factor=3.0, word_vectors=True, label_gradient=True)
 
 
 @pytest.fixture(autouse=True, scope="session")

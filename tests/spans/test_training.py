@@ -56,6 +56,17 @@ def test_labels_pass_through_the_encoder_at_each_step_of_so_many(encoder, monkey
     assert asked == [True, True]  # 3 epochs of 2 steps: the first and the fifth
 
 
+@pytest.mark.parametrize("learns", [False, True])
+def test_descriptions_teach_the_encoder_only_on_request(flat_extractor, learns):
+    module, tokenizer = flat_extractor._module, flat_extractor._fitted()
+    module.zero_grad()
+    code = module.encode_labels(batch_labels(LABELS, range(2), tokenizer, Settings()), learns=learns)
+    code.keys.sum().backward()
+    assert (module.encoder.body.encoder.layer[0].attention.self.value.weight.grad is not None) == learns
+    assert module.label_projection.weight.grad is not None
+    module.zero_grad()
+
+
 def test_products_of_bfloat16_learn_as_well(encoder):
     extractor = SpanExtractor(
         encoder, settings=Settings(dropout=0.0), training=FAST, device="cpu", precision="bfloat16"

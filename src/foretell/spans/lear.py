@@ -66,10 +66,14 @@ class Lear(nn.Module):
         if settings.label_embedding == "random":
             self.register_buffer("random_labels", torch.randn(max(labels, 1), width))
 
-    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
-        """Encode descriptions, or take their vectors from an earlier time; the result serves any number of texts."""
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None, learns: bool = True) -> LabelCode:
+        """Encode descriptions, or take their vectors from an earlier time; the result serves any number of texts.
+
+        The encoder gets no gradients from descriptions unless it ``learns``; what projects their vectors always does.
+        """
         if vectors is None:
-            vectors = self._label_vectors(labels)
+            with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
+                vectors = self._label_vectors(labels)
         mask = labels.mask if vectors.shape[1] > 1 else torch.ones_like(labels.mask[:, :1])
         keys = self.label_projection(vectors)
         meaning = _mean(keys, mask)

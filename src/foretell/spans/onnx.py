@@ -171,7 +171,7 @@ class _OnnxModel:
         self.pairs = open_graph("pairs.onnx") if nested else None
         self.inputs = {item.name for item in self.text.get_inputs()}
 
-    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None, learns: bool = True) -> LabelCode:
         """Labels are part of the graph."""
         raise ModelError("the labels of an exported extractor are fixed", "export it again with others")
 

@@ -31,7 +31,7 @@ class Tagger(nn.Module):
         self.end_head = LabelHead(encoder.width, labels, PRIOR_LOGIT)
         self.match_head = MatchHead(encoder.width, labels, settings.dropout) if settings.nested else None
 
-    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None, learns: bool = True) -> LabelCode:
         """Only the labels' numbers count."""
         nothing = self.start_head.weight.new_zeros(len(labels.rows), 0, 0)
         return LabelCode(nothing, nothing, labels.mask, labels.rows)
@@ -64,7 +64,7 @@ class BertMrc(nn.Module):
         self.end_head = LabelHead(encoder.width, count, PRIOR_LOGIT)
         self.match_head = MatchHead(encoder.width, count, settings.dropout) if settings.nested else None
 
-    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None, learns: bool = True) -> LabelCode:
         """Questions are encoded with each text anew; here they only wait for it."""
         return LabelCode(labels.ids, labels.ids, labels.mask, labels.rows)
 

@@ -28,7 +28,7 @@ _ROW_PIECES = 12_288
 class SpanModel(Protocol):
     """What LEAR and its rivals have in common."""
 
-    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None) -> LabelCode:
+    def encode_labels(self, labels: LabelBatch, vectors: Tensor | None = None, learns: bool = True) -> LabelCode:
         """Encode descriptions, once for any number of texts."""
         ...
 

@@ -52,6 +52,9 @@ class Training:
     label_steps : int
         Descriptions pass through the encoder at each step of so many; in between, the vectors of the last time are
         used, and what projects and scores them still learns.
+    label_gradient : bool
+        Whether the encoder learns from what it makes of descriptions, as in the paper, or from texts alone. With few
+        texts the gradients of a dozen descriptions, which come at once and all over the encoder, outweigh theirs.
     word_vectors : bool
         Whether the encoder's input embeddings learn, half of a small encoder's weights; those of word shapes always do.
     encoder_dropout : float
@@ -71,6 +74,7 @@ class Training:
     clip: float = 1.0
     match_weight: float = 1.0
     label_steps: int = 4
+    label_gradient: bool = False
     word_vectors: bool = False
     encoder_dropout: float = 0.0
     dev_every: int = 1
@@ -254,7 +258,7 @@ def _backward(
         shape = (text.ids.shape[0], text.ids.shape[1])
         targets = batch_targets(part, shape, len(labels.rows), len(tokenizer.prefix))
         targets = Targets(*(getattr(targets, name).to(device) for name in ("start", "end", "spans", "weights")))
-        code = model.encode_labels(labels, vectors)
+        code = model.encode_labels(labels, vectors, learns=training.label_gradient)
         scores = model(text, code)
         loss = bound_loss(scores, text, targets) * (len(part) / len(batch))
         if settings.nested:
