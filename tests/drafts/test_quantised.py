@@ -108,6 +108,23 @@ def test_no_path_is_likely_enough_for_a_drafter_that_rests() -> None:
     assert found.propose([0], [3], TreeSize(5, 2, 2, least=NEVER))[0].tokens.tolist() == [3]
 
 
+def test_a_drafter_that_rests_reads_no_more_than_it_needs_when_it_is_asked_again() -> None:
+    network = network_of("prism", draft_rows=90, window=9)
+    tokens, values = features_of(400, network.config.taps)
+    always, rested = quantised(network), quantised(network)
+    for drafter in (always, rested):
+        drafter.begin(1, 410)
+    rested.propose([0], [3], TreeSize(5, 2, 2, least=NEVER))
+    for begin in range(1, 400, 7):
+        part = tokens[begin : begin + 7]
+        for drafter in (always, rested):
+            drafter.extend(0, part, values[:, begin - 1 : begin - 1 + part.size])
+        assert rested._streams[0].waiting < 80
+    trees = [drafter.propose([0], [int(tokens[-1])], TreeSize(6, 2, 3))[0] for drafter in (always, rested)]
+    assert trees[0].tokens.tolist() == trees[1].tokens.tolist()
+    assert np.allclose(trees[0].chances, trees[1].chances)
+
+
 def test_what_trees_cost_is_measured() -> None:
     found = quantised(network_of("prism", draft_rows=90))
     costs = found.measure()

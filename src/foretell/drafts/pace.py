@@ -49,10 +49,10 @@ _CHILD_RIGHT = 0.65
 _FADING = 0.97
 NEVER = 2.0
 """A chance that no path has: a drafter that is asked for nothing less stays at its root."""
-_JUDGED = 6
-"""Tokens of a stream after which a drafter is judged."""
-SHORTEST_REST, LONGEST_REST = 8, 128
-"""Rounds without the drafter after it was found too slow; each time twice as many."""
+FIRST_STINT, LONGEST_STINT = 12, 192
+"""Rounds with or without the drafter, whichever is faster, before the other is tried again; twice as many each time."""
+TRIED = 3
+"""Rounds for which the other is tried."""
 
 
 class DraftCosts(NamedTuple):
@@ -62,17 +62,37 @@ class DraftCosts(NamedTuple):
     step: float = 0.0
 
 
-class Pace:
-    """Decides how deep trees grow, which of their nodes are checked, and when it pays to draft nothing for a while.
+class _Speed:
+    """Tokens and seconds of late."""
 
-    Everything follows from costs and counts, not from clocks, so that the same text is drafted the same way again.
+    def __init__(self) -> None:
+        self.tokens = self.seconds = 0.0
+
+    def add(self, tokens: int, seconds: float) -> None:
+        self.tokens = _FADING * self.tokens + tokens
+        self.seconds = _FADING * self.seconds + seconds
+
+    @property
+    def seconds_a_token(self) -> float:
+        return self.seconds / self.tokens
+
+
+class Pace:
+    """Decides how deep trees grow, which of their nodes are checked, and when not to ask the drafter at all.
+
+    Rounds with and without the drafter are timed, so that what no measurement foresees counts too.
 
     Parameters
     ----------
     passes : ndarray of float64
         What passes of 1, 2, ... tokens cost.
     draft : DraftCosts
-        What the drafter costs.
+        What the drafter costs; where it is nothing, the drafter is always asked.
+
+    Attributes
+    ----------
+    resting : bool
+        Whether the drafter is not asked at present.
 
     >>> pace = Pace(np.array([1.0, 1.1, 1.2, 1.3, 1.4]), DraftCosts(0.2, 0.16))
     >>> round(pace.limited(TreeSize(4, 4, 2), 1).least, 2)
@@ -81,43 +101,38 @@ class Pace:
 
     def __init__(self, passes: NDArray[np.float64], draft: DraftCosts) -> None:
         self._passes, self._draft = passes, draft
-        self._tokens = self._cost = 0.0
-        self._resting, self._rest = 0, SHORTEST_REST
-
-    def _plain(self, streams: int) -> float:
-        """Seconds that a token takes without drafts."""
-        return self._pass(streams) / streams
-
-    def _pass(self, tokens: int) -> float:
-        return float(self._passes[min(tokens, self._passes.size) - 1])
+        self._speeds = (_Speed(), _Speed())
+        self.resting, self._trying = False, False
+        self._stint = self._left = FIRST_STINT
 
     def limited(self, size: TreeSize, streams: int) -> TreeSize:
         """The tree to ask for: a depth pays while its likeliest node saves more than it costs."""
-        if self._resting:
+        if self.resting:
             return size._replace(least=NEVER)
-        passes = self._passes[streams - 1 :]
+        passes = self._passes[min(streams, self._passes.size) - 1 :]
         row = float(passes[-1] - passes[0]) / (passes.size - 1) if passes.size > 1 else np.inf
-        seconds = self._cost / self._tokens if self._tokens else self._plain(streams)
-        return size._replace(least=max(size.least, (self._draft.step + row) / (_CHILD_RIGHT * seconds)))
+        worth = _CHILD_RIGHT * float(passes[0]) / streams
+        if self._draft.first + row > worth:
+            return size._replace(least=NEVER)
+        return size._replace(least=max(size.least, (self._draft.step + row) / worth))
 
     def trim(self, trees: list[Tree], spent: float) -> list[Tree]:
         """Keep the nodes that pay, of trees that took ``spent`` seconds."""
         return trim(trees, self._passes, spent)
 
-    def learn(self, streams: int, nodes: int, spent: float, tokens: int) -> None:
-        """Note what a pass of so many nodes gave; where drafts have cost more than they saved, rest from them."""
-        if self._resting:
-            self._resting -= 1
+    def learn(self, tokens: int, seconds: float) -> None:
+        """Note what a round gave and took; now and then, decide whether the drafter is asked in the next rounds."""
+        self._speeds[self.resting].add(tokens, seconds)
+        self._left -= 1
+        if self._left > 0 or not self._draft.first:
             return
-        self._tokens = _FADING * self._tokens + tokens
-        self._cost = _FADING * self._cost + self._pass(nodes) + spent
-        if self._tokens < _JUDGED * streams:
+        if not self._trying:
+            self._trying, self.resting, self._left = True, not self.resting, TRIED
             return
-        if self._cost <= self._plain(streams) * self._tokens:
-            self._rest = SHORTEST_REST
-        else:
-            self._resting, self._rest = self._rest, min(2 * self._rest, LONGEST_REST)
-            self._tokens = self._cost = 0.0
+        before, (asked, plain) = not self.resting, self._speeds
+        self._trying, self.resting = False, plain.seconds_a_token < asked.seconds_a_token
+        self._stint = min(2 * self._stint, LONGEST_STINT) if self.resting == before else FIRST_STINT
+        self._left = self._stint
 
 
 def trim(trees: list[Tree], costs: NDArray[np.float64], spent: float = 0.0) -> list[Tree]:

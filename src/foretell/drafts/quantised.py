@@ -112,22 +112,33 @@ class QuantisedDrafter:
         self._streams = [_Stream(config.width) for _ in range(streams)]
         self._cache = new_cache(1, streams, config.kv_heads, slots + _BRANCHES, config.head_width)
         self._room = self._new_room(0)
+        self._asked = True
 
     def start(self, stream: int, token: int) -> None:
         """Nothing to do: features come with the tokens after the first."""
 
     def extend(self, stream: int, tokens: NDArray[np.int32], features: NDArray[np.float32]) -> None:
-        """Note new places; they are read with the next draft, or when there are many."""
+        """Note new places; they are read with the next draft, or when there are many and drafts are asked for."""
         own = self._streams[stream]
         own.tokens.append(tokens)
         own.features.append(features)
         own.waiting += tokens.size
-        while own.waiting >= LONGEST_READ:
-            self._round(stream, self._growth(stream, 0, TreeSize(0, 0, 0)), LONGEST_READ, TreeSize(0, 0, 0))
+        if self._asked or not self.config.window:
+            self._read(stream)
+        elif own.waiting >= self.config.window + 2 * LONGEST_READ:
+            # Nobody asks, and places further back than the window are seen by none that will be read.
+            self._next(own, LONGEST_READ)
+            own.used += LONGEST_READ
+
+    def _read(self, stream: int) -> None:
+        """Read what waits, but for a rest that is read with the next draft."""
+        nothing = TreeSize(0, 0, 0)
+        while self._streams[stream].waiting >= LONGEST_READ:
+            self._round(stream, self._growth(stream, 0, nothing), LONGEST_READ, nothing)
 
     def propose(self, streams: Sequence[int], roots: Sequence[int], size: TreeSize) -> list[Tree]:
         """A tree for each stream."""
-        self.spent = 0.0
+        self.spent, self._asked = 0.0, size.least <= 1
         return [self._grow(stream, root, size) for stream, root in zip(streams, roots, strict=True)]
 
     def measure(self) -> DraftCosts:
@@ -153,6 +164,7 @@ class QuantisedDrafter:
     def _grow(self, stream: int, root: int, size: TreeSize) -> Tree:
         if not size.nodes * size.depth or size.least > 1:
             return root_only(root)
+        self._read(stream)
         size = size._replace(width=min(size.width, LONGEST_READ, self.config.draft_rows))
         size = size._replace(depth=min(size.depth, _BRANCHES // size.width))
         if self._room.best.shape[2] != size.width:

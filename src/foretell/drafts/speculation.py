@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
@@ -91,14 +92,14 @@ class Speculation:
 
     def round(self, streams: Sequence[int], choose: Chooser, size: TreeSize) -> list[list[int]]:
         """One pass of the target for these streams, ascending; returns the tokens that each goes on with."""
+        begin = time.perf_counter()
         room = int(self.capacity - self.used[list(streams)].max()) - 1
         limited = size._replace(nodes=max(0, min(size.nodes, room)), depth=max(0, min(size.depth, room)))
         if self._pace:
             limited = self._pace.limited(limited, len(streams))
         trees = self.drafter.propose(streams, [int(self.roots[s]) for s in streams], limited)
-        spent = getattr(self.drafter, "spent", 0.0)
         if self._pace:
-            trees = self._pace.trim(trees, spent)
+            trees = self._pace.trim(trees, getattr(self.drafter, "spent", 0.0))
         states, features = self._check(streams, trees)
         sums = self.target.head_sums(states)
         results, start = [], 0
@@ -114,7 +115,7 @@ class Speculation:
             start = rows.stop
         tokens = sum(map(len, results))
         if self._pace:
-            self._pace.learn(len(streams), start, spent, tokens)
+            self._pace.learn(tokens, time.perf_counter() - begin)
         self.rounds += len(trees)
         self.tokens += tokens
         return results
