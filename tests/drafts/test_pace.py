@@ -48,9 +48,10 @@ def test_a_drafter_that_costs_nothing_is_always_asked() -> None:
 def test_trees_grow_no_deeper_where_steps_are_dear_or_many_streams_share_a_pass() -> None:
     cheap, dear = (Pace(PASSES, DraftCosts(0.1, step)).limited(SIZE, 1).least for step in (0.05, 0.3))
     assert cheap < dear < 1
-    many = Pace(PASSES, DraftCosts(0.1, 0.3)).limited(SIZE, 8).least
-    assert many > 1
-    assert Pace(PASSES, DraftCosts(0.1, 0.1)).limited(SIZE, 40).least > 1
+    assert Pace(PASSES, DraftCosts(0.05, 0.05)).limited(SIZE, 2).least < 1
+    assert Pace(PASSES, DraftCosts(0.1, 0.1)).limited(SIZE, 8).least > 1
+    assert Pace(PASSES, DraftCosts(0.1, 0.1)).limited(SIZE, 40).least == NEVER
+    assert Pace(PASSES, DraftCosts()).limited(SIZE, 8).least != NEVER  # it costs nothing
 
 
 def test_what_a_tree_took_makes_it_worth_to_check_more_of_it() -> None:

@@ -47,9 +47,12 @@ def measured_costs(target: Decoder) -> tuple[float, ...]:
 _CHILD_RIGHT = 0.65
 """How often the likeliest child of a node that came true comes true, about."""
 _FADING = 0.97
+_SURE_GAIN = 3.0
+"""A drafter is asked where a first token that is right saves so many times what it costs: trees of many streams differ
+in size, which no measurement of passes foresees."""
 NEVER = 2.0
 """A chance that no path has: a drafter that is asked for nothing less stays at its root."""
-FIRST_STINT, LONGEST_STINT = 12, 192
+FIRST_STINT, LONGEST_STINT = 8, 256
 """Rounds with or without the drafter, whichever is faster, before the other is tried again; twice as many each time."""
 TRIED = 3
 """Rounds for which the other is tried."""
@@ -94,7 +97,7 @@ class Pace:
     resting : bool
         Whether the drafter is not asked at present.
 
-    >>> pace = Pace(np.array([1.0, 1.1, 1.2, 1.3, 1.4]), DraftCosts(0.2, 0.16))
+    >>> pace = Pace(np.array([1.0, 1.1, 1.2, 1.3, 1.4]), DraftCosts(0.1, 0.16))
     >>> round(pace.limited(TreeSize(4, 4, 2), 1).least, 2)
     0.4
     """
@@ -112,7 +115,7 @@ class Pace:
         passes = self._passes[min(streams, self._passes.size) - 1 :]
         row = float(passes[-1] - passes[0]) / (passes.size - 1) if passes.size > 1 else np.inf
         worth = _CHILD_RIGHT * float(passes[0]) / streams
-        if self._draft.first + row > worth:
+        if self._draft.first and self._draft.first + row > worth / _SURE_GAIN:
             return size._replace(least=NEVER)
         return size._replace(least=max(size.least, (self._draft.step + row) / worth))
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.drafts.base import Drafter, TreeSize
-from foretell.drafts.pace import DraftCosts, Pace, measured_costs
-from foretell.drafts.tree import Tree, ancestors, child_of, depths
+from foretell.drafts.pace import NEVER, DraftCosts, Pace, measured_costs
+from foretell.drafts.tree import Tree, ancestors, child_of, depths, root_only
 from foretell.models.decoder import Decoder, States
 from foretell.models.roll_back import keep_slots
 
@@ -97,7 +97,12 @@ class Speculation:
         limited = size._replace(nodes=max(0, min(size.nodes, room)), depth=max(0, min(size.depth, room)))
         if self._pace:
             limited = self._pace.limited(limited, len(streams))
-        trees = self.drafter.propose(streams, [int(self.roots[s]) for s in streams], limited)
+        roots = [int(self.roots[s]) for s in streams]
+        if limited.least >= NEVER and len(streams) > 1:
+            # Side by side, even guesses that cost nothing gain less than their handling takes.
+            trees = [root_only(root) for root in roots]
+        else:
+            trees = self.drafter.propose(streams, roots, limited)
         if self._pace:
             trees = self._pace.trim(trees, getattr(self.drafter, "spent", 0.0))
         states, features = self._check(streams, trees)
