@@ -3,8 +3,8 @@
 Reads $FORETELL_DATA/image/photo (default ../shared/data/image/photo). ``--beside FOLDER`` names the ``src`` folder of
 another version of foretell, which packs and unpacks the same pictures in turns with this one; every measurement is
 taken in a process of its own, on all cores, after its code was compiled. ``--large`` packs and unpacks one picture of
-6000 x 4000 pixels, a mosaic of the photographs, and tells the peak of memory. Writes
-benchmarks/results/image_speed.json.
+6000 x 4000 pixels, a mosaic of the photographs, and tells the peak of memory, no speeds (it may run on a busy machine).
+Writes benchmarks/results/image_speed.json.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ import foretell
 from foretell.cli import main
 foretell.decompress(foretell.compress_image(np.zeros((9, 9, 3), np.uint8)))  # compiles
 raw, packed, back = sys.argv[1:]
-seconds, processor = [], []
+seconds, processor, peaks = [], [], []
 for command in (["pack", "-q", "-f", raw, "-o", packed], ["unpack", "-q", "-f", packed, "-o", back]):
     start, used = time.perf_counter(), time.process_time()
     if main(command):
         raise SystemExit("failed")
     seconds.append(time.perf_counter() - start)
     processor.append(time.process_time() - used)
+    peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 same = open(raw, "rb").read() == open(back, "rb").read()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(json.dumps([seconds, processor, same, peak]))
+print(json.dumps([seconds, processor, same, peaks]))
 """
 
 
@@ -77,7 +77,7 @@ def measure(source: Path, raw: Path, folder: Path, megapixels: float) -> dict[st
     done = subprocess.run(
         command, env=os.environ | {"PYTHONPATH": str(source)}, capture_output=True, text=True, check=True
     )
-    (pack, unpack), (pack_used, unpack_used), same, peak = json.loads(done.stdout)
+    (pack, unpack), (pack_used, unpack_used), same, peaks = json.loads(done.stdout)
     if not same:
         raise SystemExit(f"image_speed: {raw.name} does not come back")
     return {
@@ -86,7 +86,8 @@ def measure(source: Path, raw: Path, folder: Path, megapixels: float) -> dict[st
         "unpack_megapixels_s": round(megapixels / unpack, 3),
         "pack_processor_seconds": round(pack_used, 2),
         "unpack_processor_seconds": round(unpack_used, 2),
-        "peak_megabytes": round(peak / 1000),
+        "pack_peak_megabytes": round(peaks[0] / 1000),
+        "peak_megabytes": round(peaks[1] / 1000),
     }
 
 
@@ -110,6 +111,8 @@ def main() -> int:
                 size = pixels.shape[0] * pixels.shape[1] / 1e6
                 row = {"picture": picture, "version": version, "megapixels": size, "cores": os.cpu_count()}
                 row |= measure(source, raw, folder, size) | {"machine": platform.machine()}
+                if args.large:
+                    row = {key: value for key, value in row.items() if not key.endswith(("_s", "_seconds"))}
                 rows = [old for old in rows if (old["picture"], old["version"]) != (picture, version)] + [row]
                 RESULT.write_text(json.dumps(rows, indent=1) + "\n")
                 print(json.dumps(row), flush=True)
