@@ -55,6 +55,10 @@ def prompts_of(target: Decoder, count: int) -> dict[str, list[np.ndarray]]:
 def generation(target: Decoder, drafts: list[str], prompts: int, tokens: int, costs: np.ndarray) -> Iterator[Row]:
     """Tokens a second and a pass for each file of prompts and each draft."""
     drafters = {name: new_drafter(name, target) for name in drafts}
+    for name, drafter in drafters.items():
+        if hasattr(drafter, "measure"):
+            first, step = drafter.measure()
+            yield {"draft": name, "first_ms": round(1000 * first, 2), "step_ms": round(1000 * step, 2)}
     sums = {name: np.zeros(3) for name in drafts}
     for source, asked in prompts_of(target, prompts).items():
         own = {name: np.zeros(3) for name in drafts}
