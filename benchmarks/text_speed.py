@@ -16,6 +16,7 @@ import json
 import os
 import resource
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,9 @@ def main() -> int:
     args = parser.parse_args()
     if not SAMPLE.is_file():
         print(f"text_speed: no {SAMPLE}; set FORETELL_DATA")
+        return 1
+    if find_spec("accelerate") is None:
+        print("text_speed: transformers reads GGUF with accelerate; pip install accelerate")
         return 1
     data = SAMPLE.read_bytes()[: args.bytes]
     codec = TextCodec(registry.load("smollm2-135m"))
