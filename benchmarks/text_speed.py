@@ -2,7 +2,7 @@
 
     python benchmarks/text_speed.py GGUF [--bytes N] [--prefill N] [--steps N]
 
-GGUF is the model file of the default model (transformers reads it too, with the package ``accelerate``).
+GGUF is the model file of the default model.
 Packs and unpacks the first N bytes of $FORETELL_DATA/text/dev/prose_blog_2025.md (default ../shared/data),
 then measures transformers' fp32 prefill of the same tokens in windows of the same context, and its
 token-by-token decoding with a cache. Says what a pass of 1 to 64 tokens costs, and how fast each kernel of the product
