@@ -32,6 +32,7 @@ import numpy as np
 import foretell
 from foretell.cli import main
 foretell.decompress(foretell.compress_image(np.zeros((9, 9, 3), np.uint8)))  # compiles
+foretell.decompress(foretell.compress(bytes(range(250)), codec="octets"))
 raw, packed, back = sys.argv[1:]
 seconds, processor, peaks = [], [], []
 for command in (["pack", "-q", "-f", raw, "-o", packed], ["unpack", "-q", "-f", packed, "-o", back]):
