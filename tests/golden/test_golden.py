@@ -117,6 +117,27 @@ def test_other_machines_decode_one_payload(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kind", ["compiled", "torch-int8", "torch-fp32"])
+def test_another_environment_decodes_one_payload(kind: str, tmp_path: Path) -> None:
+    """FORETELL_OTHER_PYTHON names the interpreter of an environment with another release of torch."""
+    from models.portable import codec_for
+
+    from foretell.models import registry
+
+    other = os.environ.get("FORETELL_OTHER_PYTHON")
+    if not other:
+        pytest.skip("FORETELL_OTHER_PYTHON names no other environment")
+    frame = foretell.decompress((FOLDER / "stored.fore").read_bytes())[1700:2500]
+    payload = tmp_path / "payload"
+    payload.write_bytes(codec_for(registry.load("tiny")).encode_frames([frame])[0])
+    source = os.pathsep.join([str(Path(foretell.__file__).parent.parent), str(FOLDER.parent)])
+    command = [other, "-c", PROGRAM, str(FOLDER.parent), kind, str(payload), str(len(frame))]
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": source}, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[-1] == hashlib.sha256(frame).hexdigest()
+
+
+@pytest.mark.slow
 def test_the_doctor_is_content_with_a_generic_processor() -> None:
     environment = os.environ | {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     command = [sys.executable, "-m", "foretell", "doctor"]
