@@ -1,9 +1,10 @@
 """Sizes, seconds and memory of inputs at the edge, through the command line: nothing, one byte, random bytes, zeros.
 
-    python benchmarks/edge_sizes.py [--zeros BYTES]
+    python benchmarks/edge_sizes.py [--zeros BYTES] [--prose BYTES]
 
-Every archive is unpacked again and compared by its SHA-256. The language model is the default one: none of these inputs
-needs it. Writes benchmarks/results/edge_sizes.json.
+Every archive is unpacked again and compared by its SHA-256. The language model is the default one, which none of these
+inputs needs. ``--prose`` measures the beginning of $FORETELL_DATA/text/dev/prose_blog_2025.md (default ../shared/data)
+instead, which does. Replaces rows of the same inputs in benchmarks/results/edge_sizes.json.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-RESULT = Path(__file__).resolve().parent / "results" / "edge_sizes.json"
+ROOT = Path(__file__).resolve().parent.parent
+RESULT = ROOT / "benchmarks" / "results" / "edge_sizes.json"
+DATA = Path(os.environ.get("FORETELL_DATA", ROOT.parent / "shared" / "data"))
+PROSE = DATA / "text" / "dev" / "prose_blog_2025.md"
 BLOCK = 1 << 20
 RANDOM_SIZES = (1, 100, 65_536, 1 << 20)
 
@@ -75,12 +79,17 @@ def measure(name: str, size: int, blocks: Iterator[bytes], folder: Path) -> dict
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--zeros", type=int, default=1 << 30, help="bytes of zeros (default: 1 GiB)")
+    parser.add_argument("--prose", type=int, metavar="BYTES", help="measure so much prose instead")
     args = parser.parse_args()
-    inputs = [("nothing", 0, zeros(0)), ("zeros", args.zeros, zeros(args.zeros))]
-    inputs[1:1] = [("random", size, random_bytes(size)) for size in RANDOM_SIZES]
-    rows = []
+    if args.prose:
+        inputs = [("prose", args.prose, iter([PROSE.read_bytes()[: args.prose]]))]
+    else:
+        inputs = [("nothing", 0, zeros(0)), ("zeros", args.zeros, zeros(args.zeros))]
+        inputs[1:1] = [("random", size, random_bytes(size)) for size in RANDOM_SIZES]
+    rows = json.loads(RESULT.read_text()) if RESULT.exists() else []
     with tempfile.TemporaryDirectory() as folder:
         for name, size, blocks in inputs:
+            rows = [row for row in rows if (row["input"], row["bytes"]) != (name, size)]
             rows.append(measure(name, size, blocks, Path(folder)))
             print(json.dumps(rows[-1]), flush=True)
     RESULT.write_text(json.dumps(rows, indent=1) + "\n")
