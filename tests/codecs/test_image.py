@@ -427,6 +427,42 @@ def test_png_files_in_archives():
     comes_back(pictures.png(rows_of(array), 30, 8, 2, interlaced=1))
 
 
+def tiles(height, width, channels=3, largest=255):
+    """Tiles of noise in few colours, in an order that repeats nowhere nearby."""
+    rng = np.random.default_rng(9)
+    kinds = rng.integers(0, 12, (7, 16, 16))
+    order = rng.integers(0, 7, (height // 16 + 1, width // 16 + 1))
+    places = np.block([[kinds[k] for k in row] for row in order])[:height, :width]
+    colours = rng.integers(0, largest + 1, (12, channels)).astype(np.uint8 if largest < 256 else np.uint16)
+    array = colours[places]
+    return array[..., 0] if channels == 1 else array
+
+
+@pytest.mark.parametrize(("channels", "largest"), [(1, 255), (3, 255), (4, 65535)])
+def test_drawings_of_repeated_tiles_are_coded_by_their_colours(channels, largest):
+    array = tiles(160, 161, channels, largest)
+    layout = Layout(161, 160, channels, 2 if largest > 255 else 1)
+    codec = ImageCodec(1)
+    payload = codec.encode(array.tobytes(), layout)
+    assert payload[0] == 4
+    seen = []
+    codec.watch = seen.append
+    assert codec.decode_frames([(payload, layout.size)]) == [array.tobytes()]
+    assert [bits.shape for bits in seen] == [(160, 161)]
+
+
+def test_png_files_of_repeated_tiles():
+    array = tiles(160, 161)
+    data = pictures.png(rows_of(array), 161, 8, 2)
+    payload = ImageCodec(1).encode(data, png.WholeFile())
+    assert payload[0] == 5
+    assert ImageCodec(1).decode_frames([(payload, len(data))]) == [data]
+    for at in range(min(len(payload), 200)):
+        bad = payload[:at] + bytes([payload[at] ^ 0x55]) + payload[at + 1 :]
+        with contextlib.suppress(CorruptArchiveError, ValueError, zlib.error, struct.error):
+            assert isinstance(ImageCodec(1).decode_frames([(bad, len(data))])[0], bytes)
+
+
 def test_png_payloads_with_lies_are_refused():
     data = pictures.png(rows_of(pictures.scene(24, 30)), 30, 8, 2)
     payload = png.encode(data)

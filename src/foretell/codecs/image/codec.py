@@ -7,8 +7,9 @@ from typing import Final
 
 from foretell.codecs.base import IMAGE
 from foretell.codecs.image import png, raster
+from foretell.codecs.image.palette import decode_palette, encode_palette
 from foretell.codecs.image.pipeline import Manner, Watch
-from foretell.codecs.image.raster import MOST_CHANNELS, MOST_SIDE, Layout
+from foretell.codecs.image.raster import MOST_CHANNELS, MOST_SIDE, Layout, PlaneEncoder
 from foretell.compilation import announce
 from foretell.errors import CorruptArchiveError
 from foretell.varint import put_varints, take_varint
@@ -16,6 +17,7 @@ from foretell.varint import put_varints, take_varint
 RASTER: Final = 0
 PNG: Final = 1
 _WITH_NETWORK: Final = 2
+_PALETTE: Final = 4
 _FLAT: Final = 8
 """A picture of more samples than so many for each byte of its payload is taken for a drawing."""
 NETWORK_LEVEL: Final = 4
@@ -24,7 +26,7 @@ NETWORK_LEVEL: Final = 4
 
 def is_png(payload: bytes) -> bool:
     """Whether a payload is that of a PNG file."""
-    return payload[:1] in (bytes([PNG]), bytes([PNG | _WITH_NETWORK]))
+    return payload[:1] in (bytes([PNG]), bytes([PNG | _WITH_NETWORK]), bytes([PNG | _PALETTE]))
 
 
 class ImageCodec:
@@ -61,22 +63,37 @@ class ImageCodec:
             if parts is None:
                 return None
             size = sum(band.size for band in parts.bands)
-            return self._smaller(PNG, size, self.progress, lambda manner: png.encode_parts(parts, manner))
+            return self._smallest(PNG, size, self.progress, lambda *how: png.encode_parts(parts, *how))
         samples = raster.to_samples(data, layout) if len(data) == layout.size else None
         if samples is None:
             return None
         head = _raster_head(layout)
-        return self._smaller(
-            RASTER, samples.size, self._meter(layout), lambda manner: head + raster.encode_samples(samples, manner)
-        )
 
-    def _smaller(
-        self, kind: int, samples: int, progress: Callable[[int], None] | None, code: Callable[[Manner], bytes]
+        def code(manner: Manner, planes: PlaneEncoder) -> bytes | None:
+            packed = planes(samples, manner)
+            return None if packed is None else head + packed
+
+        return self._smallest(RASTER, samples.size, self._meter(layout), code)
+
+    def _smallest(
+        self,
+        kind: int,
+        samples: int,
+        progress: Callable[[int], None] | None,
+        code: Callable[[Manner, PlaneEncoder], bytes | None],
     ) -> bytes:
-        """Payload with the network; of drawings, which it was not trained on, without it where that is smaller."""
-        packed = bytes([kind | _WITH_NETWORK if self.network else kind]) + code(Manner(self.network, progress))
-        if self.network and len(packed) * _FLAT < samples:
-            packed = min(packed, bytes([kind]) + code(Manner(network=False)), key=len)
+        """Payload with the network; of drawings, which it was not trained on, the smallest of three ways."""
+        first = code(Manner(self.network, progress), raster.encode_samples) or b""
+        packed = bytes([kind | _WITH_NETWORK if self.network else kind]) + first
+        if len(packed) * _FLAT >= samples:
+            return packed
+        ways = [(_PALETTE, encode_palette)]
+        if self.network:
+            ways.insert(0, (0, raster.encode_samples))
+        for mark, planes in ways:
+            other = code(Manner(network=False), planes)
+            if other is not None and len(other) + 1 < len(packed):
+                packed = bytes([kind | mark]) + other
         return packed
 
     def encode_frames(self, frames: Sequence[bytes]) -> list[bytes]:
@@ -94,15 +111,16 @@ class ImageCodec:
         return [self._decode(payload, size) for payload, size in payloads]
 
     def _decode(self, payload: bytes, size: int) -> bytes:
-        if not payload or payload[0] > (PNG | _WITH_NETWORK):
+        if not payload or payload[0] > (PNG | _PALETTE):
             raise CorruptArchiveError("an image payload is of an unknown kind")
-        network = payload[0] >= _WITH_NETWORK
+        network = bool(payload[0] & _WITH_NETWORK)
+        planes = decode_palette if payload[0] & _PALETTE else raster.decode_samples
         if is_png(payload):
-            return png.decode(payload[1:], size, Manner(network, self.progress, self.watch))
+            return png.decode(payload[1:], size, Manner(network, self.progress, self.watch), planes)
         layout, position = take_layout(payload, 1)
         if layout.size != size:
             raise CorruptArchiveError(f"a picture of {layout.size} bytes is in a frame of {size}")
-        return raster.decode(payload[position:], layout, Manner(network, self._meter(layout), self.watch))
+        return raster.decode(payload[position:], layout, Manner(network, self._meter(layout), self.watch), planes)
 
     def _meter(self, layout: Layout) -> Callable[[int], None] | None:
         tell = self.progress

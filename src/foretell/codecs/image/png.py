@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -21,6 +20,7 @@ from foretell.codecs.image import raster
 from foretell.codecs.image.deflate import DEFAULT, FILTERED, FIXED, HUFFMAN_ONLY, RUNS, Parameters, deflate
 from foretell.codecs.image.pipeline import DEFAULT_MANNER, Manner
 from foretell.codecs.image.png_filters import FILTERS, refilter, unfilter
+from foretell.codecs.image.raster import PlaneDecoder, PlaneEncoder
 from foretell.errors import CorruptArchiveError
 from foretell.varint import put_block, put_varints, take_blocks, take_varint
 
@@ -164,12 +164,6 @@ def _begins(body: bytes, lines: bytes, parameters: Parameters) -> bool:
     return True
 
 
-PlaneEncoder = Callable[[NDArray[np.int32], Manner], bytes]
-"""From samples (channels, rows, width) to a code that tells where it ends."""
-PlaneDecoder = Callable[[bytes, int, tuple[int, int, int], Manner], tuple[NDArray[np.int32], int]]
-"""From a payload, a position and a shape to the samples and the position after their code."""
-
-
 class Parts(NamedTuple):
     """What a payload says before its planes, and samples (channels, rows, width) of bands of the picture."""
 
@@ -183,9 +177,15 @@ def encode(data: bytes, manner: Manner = DEFAULT_MANNER, code: PlaneEncoder = ra
     return None if parts is None else encode_parts(parts, manner, code)
 
 
-def encode_parts(parts: Parts, manner: Manner, code: PlaneEncoder = raster.encode_samples) -> bytes:
-    """Payload of a PNG file that was taken apart."""
-    return parts.head + b"".join(code(band.astype(np.int32), manner) for band in parts.bands)
+def encode_parts(parts: Parts, manner: Manner, code: PlaneEncoder = raster.encode_samples) -> bytes | None:
+    """Payload of a PNG file that was taken apart; None if ``code`` has no code for a part."""
+    codes = []
+    for band in parts.bands:
+        planes = code(band.astype(np.int32), manner)
+        if planes is None:
+            return None
+        codes.append(planes)
+    return parts.head + b"".join(codes)
 
 
 def take_apart(data: bytes) -> Parts | None:

@@ -7,7 +7,7 @@ followed by padding of zeros. ``docs/images-format.md`` describes the payload.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +23,12 @@ from foretell.varint import put_block, put_varints, take_blocks, take_varint
 MOST_CHANNELS = 4
 MOST_SIDE = 1 << 24
 """Most pixels in a row, and rows in a raster."""
+
+
+PlaneEncoder = Callable[[NDArray[Any], Manner], bytes | None]
+"""From samples (channels, rows, width) to a code that tells where it ends; None if it has none for them."""
+PlaneDecoder = Callable[[bytes, int, tuple[int, int, int], Manner], tuple[NDArray[np.int32], int]]
+"""From a payload, a position and a shape to the samples and the position after their code."""
 
 
 @dataclass(frozen=True)
@@ -137,9 +143,12 @@ def encode_samples(samples: NDArray[np.int32], manner: Manner = DEFAULT_MANNER) 
     return b"".join(heads) + b"".join(map(put_block, codes))
 
 
-def decode(payload: bytes, layout: Layout, manner: Manner = DEFAULT_MANNER) -> bytes:
-    """Bytes of a raster from its payload."""
-    samples, position = decode_samples(payload, 0, (layout.channels, layout.rows, layout.width), manner)
+def decode(
+    payload: bytes, layout: Layout, manner: Manner = DEFAULT_MANNER, planes: PlaneDecoder | None = None
+) -> bytes:
+    """Bytes of a raster from its payload, whose planes are coded as ``planes`` decodes; by default `decode_samples`."""
+    take = planes or decode_samples
+    samples, position = take(payload, 0, (layout.channels, layout.rows, layout.width), manner)
     if position != len(payload):
         raise CorruptArchiveError("bytes follow the planes of a picture")
     return from_samples(samples, layout)
