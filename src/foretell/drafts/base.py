@@ -26,15 +26,15 @@ class TreeSize(NamedTuple):
 class Drafter(Protocol):
     """Guesses what follows in each of several streams.
 
+    One whose own time counts has two more members: ``measure()``, which returns
+    :class:`foretell.drafts.pace.DraftCosts`, and ``spent``, the seconds that its last trees took by these costs.
+
     Attributes
     ----------
     name : str
         How the drafter is called.
     taps : tuple of int
         Layers of the target whose outputs it reads.
-
-    One whose own time counts has two more members: ``measure()``, which returns
-    :class:`foretell.drafts.pace.DraftCosts`, and ``spent``, the seconds that its last trees took by these costs.
     """
 
     name: str
