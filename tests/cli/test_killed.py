@@ -10,7 +10,8 @@ import pytest
 
 # Packs slowly enough to be caught in the act, and says when the act has begun.
 SLOW_PACK = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs that ignore it
 from foretell.archive import pack
 from foretell.cli import main
 
