@@ -55,6 +55,12 @@ def _second_expected(first: int, extra: int, distances: NDArray[np.int64]) -> in
 
 
 @compiled
+def _extra(first: int, second: int, distances: NDArray[np.int64]) -> int:
+    """What a second move differs by from the stretched first one, modulo 256."""
+    return np.int8(second - _stretched(first, distances[1], distances[0]))
+
+
+@compiled
 def code_fields(fields: Field, distances: NDArray[np.int64], steps: Field) -> None:
     """Fill ``steps`` with what the moves of one or two fields differ from the predicted ones, modulo 256.
 
@@ -71,7 +77,7 @@ def code_fields(fields: Field, distances: NDArray[np.int64], steps: Field) -> No
                     other = np.int64(fields[1, i, j, axis])
                     guess = _second_expected(move, _expected(extras, i, j, axis), distances)
                     steps[1, i, j, axis] = np.int8(other - guess)
-                    extras[i, j, axis] = np.int8(other - _stretched(move, distances[1], distances[0]))
+                    extras[i, j, axis] = _extra(move, other, distances)
 
 
 @compiled
@@ -87,7 +93,7 @@ def restore_fields(steps: Field, distances: NDArray[np.int64], fields: Field) ->
                     guess = _second_expected(move, _expected(extras, i, j, axis), distances)
                     other = np.int64(np.int8(guess + steps[1, i, j, axis]))
                     fields[1, i, j, axis] = other
-                    extras[i, j, axis] = np.int8(other - _stretched(move, distances[1], distances[0]))
+                    extras[i, j, axis] = _extra(move, other, distances)
 
 
 @compiled
@@ -200,7 +206,7 @@ def settle(
             best_moves[:] = 0
             for mode in range(3 if two else 1):
                 price = 0 if mode == before else PRICE
-                for candidate in range(4):
+                for candidate in range(2 if mode == FIRST else 4):  # the first mode has no second move to try
                     for k in range(4):
                         found = (k < 2 and candidate & 1) or (k >= 2 and candidate & 2)
                         guess = expected[k] if k < 2 else _second_expected(trial[k - 2], expected[k], distances)
@@ -227,9 +233,7 @@ def settle(
                 fields[0, i, j, axis] = best_moves[axis]
                 if two:
                     fields[1, i, j, axis] = best_moves[2 + axis]
-                    extras[i, j, axis] = np.int8(
-                        best_moves[2 + axis] - _stretched(best_moves[axis], distances[1], distances[0])
-                    )
+                    extras[i, j, axis] = _extra(best_moves[axis], best_moves[2 + axis], distances)
 
 
 @compiled
