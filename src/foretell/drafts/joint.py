@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.drafts.base import Drafter, TreeSize
-from foretell.drafts.pace import DraftCosts
+from foretell.drafts.pace import DraftCosts, costs_of
 from foretell.drafts.tree import Tree, best_nodes, child_of
 
 _TRUSTED = 0.85
@@ -57,8 +57,7 @@ class JointDrafter:
 
     def measure(self) -> DraftCosts:
         """The first's costs."""
-        measure = getattr(self._both[0], "measure", None)
-        return DraftCosts() if measure is None else measure()
+        return costs_of(self._both[0])
 
     def begin(self, streams: int, slots: int) -> None:
         """Forget everything."""

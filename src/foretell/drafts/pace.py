@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from foretell.drafts.base import TreeSize
+from foretell.drafts.base import Drafter, TreeSize
 from foretell.drafts.tree import Tree, best_nodes
 from foretell.models.decoder import Decoder
 
@@ -63,6 +63,12 @@ class DraftCosts(NamedTuple):
 
     first: float = 0.0
     step: float = 0.0
+
+
+def costs_of(drafter: Drafter) -> DraftCosts:
+    """What a drafter's trees cost, if it can tell."""
+    measure = getattr(drafter, "measure", None)
+    return DraftCosts() if measure is None else measure()
 
 
 class _Speed:

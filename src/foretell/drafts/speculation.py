@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from foretell.drafts.base import Drafter, TreeSize
-from foretell.drafts.pace import NEVER, DraftCosts, Pace, measured_costs
+from foretell.drafts.pace import NEVER, Pace, costs_of, measured_costs
 from foretell.drafts.tree import Tree, ancestors, child_of, depths, root_only
 from foretell.models.decoder import Decoder, States
 from foretell.models.roll_back import keep_slots
@@ -63,7 +63,7 @@ class Speculation:
         self.target = target
         self.drafter = drafter
         self.capacity = slots
-        self._pace = None if costs is None else Pace(costs, _costs_of(drafter))
+        self._pace = None if costs is None else Pace(costs, costs_of(drafter))
         self.cache = target.new_cache(streams, slots + 1)
         self.used = np.zeros(streams, np.int32)
         self.roots = np.zeros(streams, np.int32)
@@ -148,12 +148,6 @@ def new_speculation(target: Decoder, drafter: Drafter, slots: int, streams: int 
     """Streams of ``slots`` tokens, their trees trimmed to what pays on this machine."""
     costs = None if drafter.name == "none" else np.array(measured_costs(target))
     return Speculation(target, drafter, streams, slots, costs)
-
-
-def _costs_of(drafter: Drafter) -> DraftCosts:
-    """What a drafter's trees cost, if it can tell."""
-    measure = getattr(drafter, "measure", None)
-    return DraftCosts() if measure is None else measure()
 
 
 def _walk(
