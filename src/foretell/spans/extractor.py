@@ -26,6 +26,7 @@ from foretell.spans.precision import Precision
 from foretell.spans.rivals import BertMrc, Tagger
 from foretell.spans.scoring import Decoder, Decoding, Scorer, score_documents
 from foretell.spans.settings import Settings
+from foretell.spans.shipped import shipped_extractor
 from foretell.spans.training import Collection, Progress, Training, train_epochs
 
 log = logging.getLogger(__name__)
@@ -81,7 +82,8 @@ class SpanExtractor:
     ----------
     encoder : str or Path
         A known encoder (``minilm-l6``, ``e5-small``), fetched on first use, or the folder of any BERT-like encoder, or
-        that of an extractor, whose weights training then goes on from, with other labels.
+        an extractor, whose weights training then goes on from, with other labels: its folder, or ``reader``, which
+        ships with foretell.
     settings : Settings, optional
         What the model is made of.
     training : Training, optional
@@ -527,12 +529,19 @@ class SpanExtractor:
     ) -> SpanExtractor:
         """Load what :meth:`save_pretrained` wrote.
 
+        Parameters
+        ----------
+        folder : str or Path
+            Where it is, or the name of an extractor that ships with foretell: ``entities``, ``reader``.
+        device, precision : str
+            As of the constructor.
+
         Raises
         ------
         ModelError
             If the folder holds no such model, or a damaged one.
         """
-        path = Path(folder)
+        path = (None if Path(folder).is_dir() else shipped_extractor(str(folder))) or Path(folder)
         config = storage.read_config(path)
         extractor = cls(str(path), settings=Settings.from_dict(config["settings"]), device=device, precision=precision)
         extractor.labels_ = check_labels(config["labels"])
