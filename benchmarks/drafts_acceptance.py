@@ -88,6 +88,7 @@ VARIANTS = {
     "prism, projected again": Variant("prism", unrolled(again=True)),
     "prism, J=5": Variant("prism", unrolled(5)),
     "prism, M=3": Variant("prism", RECIPES["prism"], modules=3),
+    "two layers": Variant("stacked", RECIPES["stacked"]),
     "hass, three layers, half": Variant("hass", RECIPES["hass"], taps=TAPS, share=0.5),
     "prism, warm start": Variant("prism", RECIPES["prism"], begin_from="hass, three layers, half", share=0.5),
     "prism, as published": Variant("prism", PUBLISHED_PRISM, begin_from="hass, three layers, half", share=0.5),

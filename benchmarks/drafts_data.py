@@ -20,12 +20,12 @@ import os
 import random
 import re
 import sysconfig
-import time
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from drafts_answers import LENGTH, answer_all
 
 from foretell.drafts.chat import prompt_rows
 from foretell.models import registry
@@ -33,14 +33,9 @@ from foretell.models.decoder import Decoder
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = Path(os.environ.get("FORETELL_DATA", ROOT.parent / "shared" / "data"))
-LENGTH = 256
-ABREAST = 96
-ANSWER = 112
-"""Most tokens of an answer."""
-STEP = 8
-"""Prompts are lengthened to a multiple of this, by start tokens that are taken away again, to have many of one length."""
-TEMPERATURES = (0.0, 0.0, 0.0, 0.7, 1.0)
-PLAIN_SHARE = 0.15
+OWN_QUESTIONS = 1
+"""Questions of the target itself for each prompt of ours."""
+PLAIN_SHARE = 0.05
 """Part of the rows that is plain text alone."""
 PROSE = (
     "prose_govuk_2025.txt", "prose_gum_mixed.txt", "tech_peps_2025.rst", "tech_eips_2025.md", "med_craft_pmc.txt",
@@ -188,35 +183,6 @@ def prompts(count: int, rng: random.Random) -> Iterator[tuple[str, bool]]:
             yield (rng.choice(PASSAGES).format(part), True) if kind == 6 else (part, False)
 
 
-def answer_all(target: Decoder, found: list[np.ndarray], file: Path, seed: int, most: float) -> None:
-    """Answer prompts in groups of equal length, a line for each group, for some seconds; go on after what is there."""
-    import torch
-
-    from foretell.drafts.float_target import FloatTarget
-
-    by_length: dict[int, list[np.ndarray]] = defaultdict(list)
-    for rows in found:
-        by_length[-(-rows.size // STEP) * STEP].append(rows)
-    groups = [(n, g[i : i + ABREAST]) for n, g in sorted(by_length.items()) for i in range(0, len(g), ABREAST)]
-    groups = [(length, group) for length, group in groups if len(group) >= ABREAST // 4]
-    random.Random(seed).shuffle(groups)
-    done = file.read_text().count("\n") if file.exists() else 0
-    model = FloatTarget(target).to(torch.bfloat16)
-    begin = time.monotonic()
-    for number in range(done, len(groups)):
-        if time.monotonic() - begin > most:
-            return
-        (length, group), heat = groups[number], TEMPERATURES[number % len(TEMPERATURES)]
-        padded = [np.pad(rows, (length - rows.size, 0), constant_values=target.start) for rows in group]
-        texts = model.answers(padded, ANSWER, heat, seed + number)
-        texts = [text[length - rows.size :] for text, rows in zip(texts, group, strict=True)]
-        with file.open("a") as out:
-            out.write(json.dumps([text.tolist() for text in texts]) + "\n")
-        tokens = sum(text.size - rows.size for text, rows in zip(texts, group, strict=True))
-        print(f"{number + 1}/{len(groups)}: {len(group)} prompts, {tokens} tokens, T {heat}, "
-              f"{time.monotonic() - begin:.0f} s", flush=True)  # fmt: skip
-
-
 def pack(conversations: list[np.ndarray], plain: Iterator[np.ndarray], rng: random.Random) -> np.ndarray:
     """Rows of ``LENGTH`` tokens: whole conversations, best fit first, and plain text in what is left."""
     waiting: dict[int, list[np.ndarray]] = defaultdict(list)
@@ -259,7 +225,7 @@ def plain_texts(target: Decoder, rng: random.Random) -> list[np.ndarray]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--prompts", type=int, default=5600)
+    parser.add_argument("--prompts", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no group of prompts after that")
     parser.add_argument("--pack", action="store_true", help="only pack the answers that are there")
@@ -268,10 +234,11 @@ def main() -> int:
     target, rng = registry.load("smollm2-135m"), random.Random(args.seed)
     file = args.folder / "answers.jsonl"
     if not args.pack:
-        asked = [prompt_rows(target, text, chat) for text, chat in prompts(args.prompts, rng)]
-        answer_all(target, [rows for rows in asked if rows.size <= LENGTH - ANSWER], file, args.seed, args.seconds)
-    lines = [line for part in sorted(args.folder.glob("answers*.jsonl")) for line in part.read_text().splitlines()]
-    answered = [np.array(text, np.int32) for line in lines for text in json.loads(line)]
+        ours = (prompt_rows(target, text, chat) for text, chat in prompts(args.prompts, rng))
+        asked = [rows for prompt in ours for rows in (prompt, *[None] * OWN_QUESTIONS)]
+        answer_all(target, asked, file, args.seed, args.seconds)
+    found = sorted((json.loads(line) for line in file.read_text().splitlines()), key=lambda line: line["number"])
+    answered = [np.array(line["rows"], np.int32) for line in found]
     plain = plain_texts(target, rng)
     rows = pack(answered, iter(plain * 100), rng)
     alone = np.stack(plain[: int(PLAIN_SHARE / (1 - PLAIN_SHARE) * len(rows))])

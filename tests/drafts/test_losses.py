@@ -14,8 +14,9 @@ from foretell.drafts.losses import soft_cross_entropy  # noqa: E402
 def test_it_is_cross_entropy(own_head: bool) -> None:
     torch.manual_seed(0)
     states, head = torch.randn(300, 8, requires_grad=True), torch.randn(20, 8, requires_grad=own_head)
-    wanted, rows = torch.softmax(torch.randn(40, 20), -1), torch.randint(40, (300,))
-    found = soft_cross_entropy(states, head, wanted, rows)
+    wished, wished_head, rows = torch.randn(40, 8), torch.randn(20, 8), torch.randint(40, (300,))
+    found = soft_cross_entropy(states, head, wished, wished_head, rows)
+    wanted = torch.softmax(wished @ wished_head.T, -1)
     plain = -(wanted[rows] * torch.log_softmax(states @ head.T, -1)).sum(-1).mean()
     assert torch.allclose(found, plain, rtol=1e-5)
     sources = [states, head] if own_head else [states]

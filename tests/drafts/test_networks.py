@@ -96,6 +96,20 @@ def test_training_takes_the_steps_of_drafting(architecture: str, options: dict[s
                 assert close(state[0, 0], trained[step][0, place]), (place, step)
 
 
+def test_two_layers_have_as_many_weights_as_two_modules() -> None:
+    sizes = [sum(p.numel() for p in network_of(name).parameters()) for name in ("prism", "stacked")]
+    assert abs(sizes[1] / sizes[0] - 1) < 0.01
+
+
+def test_keys_of_a_second_layer_are_not_projected_alone() -> None:
+    network = network_of("stacked")
+    tokens, values = features_of(10, network.config.taps)
+    tapped = torch.from_numpy(values.transpose(1, 0, 2).copy())[None]
+    how = Unrolling(3, project_again=True)
+    with pytest.raises(ModelError, match="second layer"):
+        list(unroll(network, torch.from_numpy(tokens.astype(np.int64))[None], tapped, how))
+
+
 def test_memory_is_what_each_steps_module_wrote() -> None:
     """If the prefix were projected again by the module of the current step, this would differ."""
     network = network_of("prism")
@@ -191,6 +205,20 @@ def test_training_lowers_the_loss_and_makes_drafts_right(architecture: str) -> N
         losses.append(loss.item())
     assert losses[-1] < 0.9 * losses[0]
     assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+def test_a_low_temperature_teaches_what_the_target_says_greedily() -> None:
+    network = network_of("prism", draft_rows=50)
+    tokens, values = features_of(12, network.config.taps)
+    batch = torch.from_numpy(tokens.astype(np.int64))[None]
+    tapped = torch.from_numpy(values.transpose(1, 0, 2).copy())[None]
+    final = torch.from_numpy(features_of(12, (tiny("llama").config.layers - 1,))[1][0])[None]
+    recipe = replace(RECIPES["prism"], unrolling=Unrolling(1), temperature=0.01)
+    found = draft_loss(network, recipe, batch, tapped, final)
+    (state,) = unroll(network, batch, tapped, recipe.unrolling)
+    said = (network.normed(final)[0, 1:] @ network.target_head_rows().T).argmax(-1)
+    expected = torch.nn.functional.cross_entropy(network.scores(0, state)[0], said)
+    assert torch.allclose(found, expected, rtol=0.02)
 
 
 def test_trees_grow_where_they_are_most_probable() -> None:

@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     train = commands.add_parser("train", help="train a draft on your own text", allow_abbrev=False)
     train.add_argument("--target", default=DEFAULT_MODEL, metavar="NAME", help=f"model (default: {DEFAULT_MODEL})")
     train.add_argument("--data", nargs="+", required=True, metavar="FILE", help="texts like those to be drafted")
-    train.add_argument("--arch", default="prism", metavar="NAME", help="prism, eagle3, hass, eagle2 or medusa")
+    train.add_argument("--arch", default="prism", metavar="NAME", help="prism, eagle3, hass, eagle2, medusa or stacked")
     train.add_argument("-o", "--output", required=True, metavar="FOLDER", help="where the draft goes; goes on there")
     train.add_argument("--steps", type=int, default=2000, metavar="N", help="updates (default: 2000)")
     train.add_argument("--batch", type=int, default=8, metavar="N", help="texts in an update (default: 8)")

@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from foretell.drafts.config import DraftConfig
 from foretell.drafts.networks import DraftNetwork, new_network
 from foretell.drafts.networks.base import target_tables
 from foretell.drafts.stored import read_arrays, read_config
@@ -40,7 +39,7 @@ def save_draft(network: DraftNetwork, folder: Path, half: bool = False) -> None:
     scratch = folder / f".model.{os.getpid()}"
     save_file(tensors, scratch)
     os.replace(scratch, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(_as_speculator(network.config), indent=2) + "\n")
+    (folder / "config.json").write_text(json.dumps(_as_speculator(network), indent=2) + "\n")
 
 
 def load_draft(folder: Path, target: Decoder) -> DraftNetwork:
@@ -67,7 +66,8 @@ def load_draft(folder: Path, target: Decoder) -> DraftNetwork:
     return network
 
 
-def _as_speculator(config: DraftConfig) -> dict[str, Any]:
+def _as_speculator(network: DraftNetwork) -> dict[str, Any]:
+    config = network.config
     layer = {
         "model_type": "llama",
         "hidden_size": config.width,
@@ -75,7 +75,7 @@ def _as_speculator(config: DraftConfig) -> dict[str, Any]:
         "num_attention_heads": config.heads,
         "num_key_value_heads": config.kv_heads,
         "head_dim": config.head_width,
-        "num_hidden_layers": 1,
+        "num_hidden_layers": network.depth,
         "rope_theta": config.rope_base,
         "rms_norm_eps": config.epsilon,
         "max_position_embeddings": config.context,

@@ -8,7 +8,7 @@ from typing import Any
 from foretell.errors import ModelError
 from foretell.models.decoder import Decoder
 
-ARCHITECTURES = ("prism", "eagle2", "hass", "eagle3", "medusa")
+ARCHITECTURES = ("prism", "eagle2", "hass", "eagle3", "medusa", "stacked")
 _LARGEST = 1 << 20
 
 
@@ -141,7 +141,8 @@ def config_for(
     """Sizes of a draft of some architecture for a target, with the published choices where none are given.
 
     EAGLE-3 and PRISM read three layers (an early, a middle and a late one), the others the last. PRISM has two
-    modules, the second for all steps but the first. Medusa has ``heads_ahead`` heads.
+    modules, the second for all steps but the first. Medusa has ``heads_ahead`` heads. What is stacked reads what PRISM
+    reads and has as many weights: what a second fusion layer would take goes into the feed-forward of its two layers.
     """
     own, last = target.config, target.config.layers - 1
     several = tuple(sorted({min(2, last), own.layers // 2, max(0, last - 2)}))
@@ -149,7 +150,7 @@ def config_for(
     count = default_modules if modules is None else modules
     spread = tuple(range(count)) if step_map is None else step_map
     if taps is None:
-        taps = several if architecture in ("prism", "eagle3") else (last,)
+        taps = several if architecture in ("prism", "eagle3", "stacked") else (last,)
     rows = int(target.vocabulary.ids.size)
     return DraftConfig(
         architecture=architecture,
@@ -158,7 +159,7 @@ def config_for(
         heads=own.heads,
         kv_heads=own.kv_heads,
         head_width=own.head_width,
-        feed_forward=own.feed_forward,
+        feed_forward=own.feed_forward + (own.width // 3 if architecture == "stacked" else 0),
         rope_base=own.rope_bases[-1],
         epsilon=own.epsilon,
         taps=taps,

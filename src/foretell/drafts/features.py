@@ -81,7 +81,7 @@ def compute_features(
     progress : callable, optional
         Called with the number of texts done, and of all.
     device : str
-        Where. On accelerators, and on processors that multiply bfloat16 fast, the target's weights are used as floats.
+        Where. On accelerators the target's weights are used as floats; a processor is fastest with the exact form.
 
     Raises
     ------
@@ -107,8 +107,9 @@ def compute_features(
         np.save(folder / "tokens.npy", tokens)
         done_file.write_text("0")
         known.write_text(json.dumps(settings))
-    read = _float_reader(target, layers, device) if halves_pay(device) else _exact_reader(target, layers)
-    abreast = _ABREAST if device == "cpu" else _ABREAST_ON_DEVICE
+    on_processor = device == "cpu"
+    read = _exact_reader(target, layers) if on_processor else _float_reader(target, layers, device)
+    abreast = _ABREAST if on_processor else _ABREAST_ON_DEVICE
     for begin in range(int(done_file.read_text()), count, abreast):
         part = tokens[begin : begin + abreast]
         outputs[begin : begin + len(part)] = read(part)

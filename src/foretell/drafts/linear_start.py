@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from foretell.drafts.features import Features
-from foretell.drafts.networks import DraftNetwork, Eagle3Network, StepwiseNetwork
+from foretell.drafts.networks import DraftNetwork, Eagle3Network, StackedNetwork, StepwiseNetwork
 from foretell.drafts.networks.base import Block
 
 _MOST_TEXTS = 256
@@ -37,6 +37,8 @@ def linear_start(network: DraftNetwork, features: Features) -> None:
         network.fc.weight.copy_(_solve(joined, wished)[0])
     elif isinstance(network, StepwiseNetwork):
         _start_modules(network, tokens, tapped, network.normed(last))
+    if isinstance(network, StackedNetwork):
+        _silence(network.upper)
 
 
 def _start_modules(network: StepwiseNetwork, tokens: Tensor, tapped: Tensor, wished: Tensor) -> None:

@@ -21,7 +21,7 @@ class _Stream:
 
     def __init__(self, network: DraftNetwork, slots: int) -> None:
         config = network.config
-        shape = (1, config.kv_heads, slots, config.head_width)
+        shape = (network.depth, 1, config.kv_heads, slots, config.head_width)
         weight = next(network.parameters())
         self.keys = weight.new_empty(shape)
         self.values = weight.new_empty(shape)
@@ -103,20 +103,20 @@ class _Branch:
         self.own = own
         self.states: dict[int, Tensor] = {}
         self._nodes: list[int] = []
-        self._keys: list[Tensor] = []
-        self._values: list[Tensor] = []
+        self._keys: list[list[Tensor]] = [[] for _ in own.keys]
+        self._values: list[list[Tensor]] = [[] for _ in own.keys]
 
     def attend(self, nodes: NDArray[np.int32], growing: Growing, first: int) -> Attend:
         """Attention of new nodes to what was read from place ``first`` on, to their ancestors and to themselves."""
         self._nodes += nodes.tolist()
         seen = torch.from_numpy(branch_mask(nodes, self._nodes, growing))
 
-        def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-            self._keys.append(keys)
-            self._values.append(values)
+        def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+            self._keys[layer].append(keys)
+            self._values[layer].append(values)
             used = self.own.used
-            all_keys = torch.cat([self.own.keys[:, :, first:used], *self._keys], 2)
-            all_values = torch.cat([self.own.values[:, :, first:used], *self._values], 2)
+            all_keys = torch.cat([self.own.keys[layer, :, :, first:used], *self._keys[layer]], 2)
+            all_values = torch.cat([self.own.values[layer, :, :, first:used], *self._values[layer]], 2)
             visible = torch.cat([torch.ones(len(nodes), used - first, dtype=torch.bool), seen], 1).to(queries.device)
             return _masked(queries, all_keys, all_values, visible)
 
@@ -126,13 +126,13 @@ class _Branch:
 def _append(own: _Stream, window: int) -> Attend:
     """Causal attention of new places to themselves and all before, which are then remembered."""
 
-    def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    def attend(layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         first, last = own.used, own.used + keys.shape[2]
-        own.keys[:, :, first:last], own.values[:, :, first:last] = keys, values
+        own.keys[layer, :, :, first:last], own.values[layer, :, :, first:last] = keys, values
         visible = torch.ones(last - first, last, dtype=torch.bool, device=keys.device).tril(first)
         if window:
             visible = visible.triu(first - window + 1)
-        return _masked(queries, own.keys[:, :, :last], own.values[:, :, :last], visible)
+        return _masked(queries, own.keys[layer, :, :, :last], own.values[layer, :, :, :last], visible)
 
     return attend
 

@@ -27,6 +27,8 @@ class Recipe:
         Each step counts this much of the one before.
     rate : float
         Learning rate of AdamW.
+    temperature : float
+        Of the target's distribution; below 1 a draft learns more of what the target says greedily.
     """
 
     unrolling: Unrolling
@@ -34,6 +36,7 @@ class Recipe:
     regression: float
     decay: float
     rate: float
+    temperature: float = 1.0
 
 
 RECIPES = {
@@ -42,6 +45,7 @@ RECIPES = {
     "eagle3": Recipe(Unrolling(7), 1.0, 0.0, 0.8, 1e-3),
     "prism": Recipe(Unrolling(7), 1.0, 0.0, 0.8, 1e-3),
     "medusa": Recipe(Unrolling(5), 1.0, 0.0, 0.8, 1e-3),
+    "stacked": Recipe(Unrolling(7), 1.0, 0.0, 0.8, 1e-3),
 }
 """By architecture. Learning rates suit networks of a few million parameters; the papers' are for billions."""
 PUBLISHED_PRISM = Recipe(Unrolling(3, project_again=True), 0.1, 0.0, 1.0, 3e-4)
@@ -68,8 +72,8 @@ def draft_loss(
     everywhere = torch.arange(length - 1, device=tokens.device).expand(texts, -1)
     starts = everywhere if places is None else places
     features = network.normed(last)
-    wanted = _distributions(features, network.target_head_rows())
-    head = network.head_rows()
+    wished, head = features.flatten(0, 1), network.head_rows()
+    wished_head = network.target_head_rows() / recipe.temperature
     total = features.new_zeros((), dtype=torch.float32)
     weight = 1.0
     for step, state in enumerate(unroll(network, tokens, tapped, recipe.unrolling, places)):
@@ -81,17 +85,9 @@ def draft_loss(
         rows, ahead = text * length + aims[text, index], state[text, index]
         if recipe.cross_entropy:
             seen = network.before_head(step, ahead)
-            total = total + weight * recipe.cross_entropy * soft_cross_entropy(seen, head, wanted, rows)
+            total = total + weight * recipe.cross_entropy * soft_cross_entropy(seen, head, wished, wished_head, rows)
         if recipe.regression and network.predicts_features:
-            wished = features.flatten(0, 1)[rows]
-            total = total + weight * recipe.regression * functional.smooth_l1_loss(ahead.float(), wished.float())
+            distance = functional.smooth_l1_loss(ahead.float(), wished[rows].float())
+            total = total + weight * recipe.regression * distance
         weight *= recipe.decay
     return total
-
-
-@torch.no_grad()
-def _distributions(features: Tensor, head: Tensor) -> Tensor:
-    """The target's distributions over rows that can be drafted, (B * T, draft_rows), in the features' type."""
-    flat = features.flatten(0, 1)
-    parts = [torch.softmax((flat[i : i + 128] @ head.T).float(), -1) for i in range(0, len(flat), 128)]
-    return torch.cat([part.to(features.dtype) for part in parts])

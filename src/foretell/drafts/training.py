@@ -159,7 +159,7 @@ def warm_start(network: StepwiseNetwork, trained: StepwiseNetwork) -> None:
     """
     own, other = network.config, trained.config
     alike = [replace(config, architecture="prism", modules=1, step_map=(0,)) for config in (own, other)]
-    if alike[0] != alike[1]:
+    if alike[0] != alike[1] or network.depth > 1:
         raise ModelError("the draft to begin from has another shape", "train one that reads the same layers")
     with torch.no_grad():
         network.draft(trained.drafted)

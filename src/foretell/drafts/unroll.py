@@ -37,27 +37,32 @@ class Unrolling:
 
 
 class _Memory:
-    """Keys and values that places see: of step 0 at all places, and of later steps at their own."""
+    """Keys and values of each layer that places see: of step 0 at all places, and of later steps at their own."""
 
-    def __init__(self, places: Tensor) -> None:
+    def __init__(self, places: Tensor, layers: int) -> None:
         self.places = places
-        self.written: list[tuple[Tensor, Tensor]] = []
+        self.written: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(layers)]
 
-    def first(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    def first(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attention of step 0, whose keys at the chosen places are among those of all places."""
-        return self._attend(queries)
+        return self._attend(layer, queries, self.places)
 
-    def later(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    def everywhere(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Attention of step 0 at all places."""
+        self.written[layer].append((keys, values))
+        return self._attend(layer, queries, torch.arange(keys.shape[2], device=keys.device).expand(len(keys), -1))
+
+    def later(self, layer: int, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Attention of the next step, at the chosen places."""
-        self.written.append((keys, values))
-        return self._attend(queries)
+        self.written[layer].append((keys, values))
+        return self._attend(layer, queries, self.places)
 
-    def _attend(self, queries: Tensor) -> Tensor:
-        (all_keys, all_values), *own = self.written
+    def _attend(self, layer: int, queries: Tensor, places: Tensor) -> Tensor:
+        (all_keys, all_values), *own = self.written[layer]
         texts, heads, count, width = queries.shape
         # Queries that share keys are one more dimension.
         grouped = queries.view(texts, all_keys.shape[1], -1, count, width)
-        future = torch.arange(all_keys.shape[2], device=queries.device) > self.places[:, None, None, :, None]
+        future = torch.arange(all_keys.shape[2], device=queries.device) > places[:, None, None, :, None]
         logits = (grouped @ all_keys[:, :, None].transpose(-1, -2)).float().masked_fill(future, float("-inf"))
         alone = [(grouped * k[:, :, None]).sum(-1, keepdim=True).float() for k, _ in own]
         weights = torch.softmax(torch.cat([logits, *alone], -1) / math.sqrt(width), -1).to(queries.dtype)
@@ -81,18 +86,23 @@ def unroll(
         The target's features.
     places : Tensor of int64, shape (B, P), optional
         Indices t, below T - 1, at which drafts begin; all by default. Elsewhere only the keys and values of step 0 are
-        computed, which all that begin later see.
+        computed, which all that begin later see; with several layers, which need more for that, all of step 0.
     """
     texts, length = tokens.shape[0], tokens.shape[1] - 1
     everywhere = torch.arange(length, device=tokens.device).expand(texts, -1)
     places = everywhere if places is None else places
-    memory = _Memory(places)
+    memory = _Memory(places, network.depth)
     whole = network.begin(tapped[:, :-1])
     inputs = [(network.embed(tokens[:, 1:]), whole, everywhere)]
+    stacked = network.depth > 1
+    if stacked:
+        whole = network.step(0, *inputs[0], memory.everywhere)
     state = whole.gather(1, places[..., None].expand(-1, -1, whole.shape[-1]))
-    for step in range(how.steps):
+    if stacked:
+        yield state
+    for step in range(int(stacked), how.steps):
         if not step or how.project_again:
-            memory.written = [network.project(step, *before) for before in inputs]
+            memory.written = [[network.project(step, *before) for before in inputs]]
         embedded = network.embed(tokens.gather(1, (places + 1 + step).clamp(max=length)))
         if step:
             inputs.append((embedded, state, places + step))

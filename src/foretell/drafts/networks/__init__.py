@@ -1,4 +1,4 @@
-"""Draft networks in PyTorch: one interface, five architectures."""
+"""Draft networks in PyTorch: one interface for all architectures."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from foretell.drafts.config import DraftConfig
 from foretell.drafts.networks.base import DraftNetwork, TargetTables
 from foretell.drafts.networks.eagle3 import Eagle3Network
 from foretell.drafts.networks.medusa import MedusaNetwork
+from foretell.drafts.networks.stacked import StackedNetwork
 from foretell.drafts.networks.stepwise import StepwiseNetwork
 
-__all__ = ["DraftNetwork", "Eagle3Network", "StepwiseNetwork", "TargetTables", "new_network"]
+__all__ = ["DraftNetwork", "Eagle3Network", "StackedNetwork", "StepwiseNetwork", "TargetTables", "new_network"]
 
 
 def new_network(config: DraftConfig, tables: TargetTables) -> DraftNetwork:
@@ -20,4 +21,6 @@ def new_network(config: DraftConfig, tables: TargetTables) -> DraftNetwork:
         return Eagle3Network(config, tables)
     if config.architecture == "medusa":
         return MedusaNetwork(config, tables)
+    if config.architecture == "stacked":
+        return StackedNetwork(config, tables)
     return StepwiseNetwork(config, tables)

@@ -15,8 +15,9 @@ from foretell.drafts.config import DraftConfig
 from foretell.exact.transform import block_size
 from foretell.models.decoder import Decoder
 
-Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""From queries (B, H, T, W), keys and values (B, K, T, W) of new places to what they see, (B, H, T, W)."""
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+"""From a layer's number, queries (B, H, T, W), keys and values (B, K, T, W) of new places to what they see,
+(B, H, T, W)."""
 
 
 class TargetTables(NamedTuple):
@@ -61,11 +62,13 @@ class Block(nn.Module):
         Sizes.
     inputs : int
         Width of what queries, keys and values are made of.
+    layer : int
+        Which of the layers that a step goes through: each has a memory of its own.
     """
 
-    def __init__(self, config: DraftConfig, inputs: int) -> None:
+    def __init__(self, config: DraftConfig, inputs: int, layer: int = 0) -> None:
         super().__init__()
-        self.config = config
+        self.config, self.layer = config, layer
         width, mixed, shared = config.width, config.heads * config.head_width, config.kv_heads * config.head_width
         self.q_proj = nn.Linear(inputs, mixed, bias=False)
         self.k_proj = nn.Linear(inputs, shared, bias=False)
@@ -80,7 +83,7 @@ class Block(nn.Module):
         """Output (B, T, D) for inputs (B, T, inputs), the residual stream (B, T, D) and positions (T,) or (B, T)."""
         config = self.config
         queries = self.q_proj(x).view(*x.shape[:2], -1, config.head_width).transpose(1, 2)
-        seen = attend(_turn(queries, *_turns(positions, config)), *self.keys_values(x, positions))
+        seen = attend(self.layer, _turn(queries, *_turns(positions, config)), *self.keys_values(x, positions))
         residual = residual + self.o_proj(seen.transpose(1, 2).flatten(2))
         h = rms_norm(residual, self.post_attention_layernorm, config.epsilon)
         added: Tensor = self.down_proj(functional.silu(self.gate_proj(h)) * self.up_proj(h))
@@ -112,8 +115,14 @@ class DraftNetwork(nn.Module, ABC):
 
     At index t the network is given the token x[t + 1] and the features of position t; its step 0 predicts
     x[t + 2], and step j, given the token x[t + 1 + j] and its own state of step j - 1, predicts x[t + 2 + j].
+
+    Attributes
+    ----------
+    depth : int
+        Layers that a step goes through one after the other.
     """
 
+    depth = 1
     embedding: Tensor
     head: Tensor
     final_norm: Tensor
@@ -151,12 +160,14 @@ class DraftNetwork(nn.Module, ABC):
 
     @abstractmethod
     def project(self, step: int, embedded: Tensor, state: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values that a step's module writes for these inputs, (B, K, T, W) each."""
+        """Keys and values that a step's module, of one layer, writes for these inputs, (B, K, T, W) each."""
 
     def join(self, tapped: Tensor) -> Tensor:
         """Features (B, T, taps, D) of several layers side by side, (B, T, taps * D)."""
         if self.config.normed_taps:
-            tapped = functional.rms_norm(tapped, (tapped.shape[-1],), None, self.config.epsilon)
+            # On processors the norm is fused for float32 alone.
+            normed = functional.rms_norm(tapped.float(), (tapped.shape[-1],), None, self.config.epsilon)
+            tapped = normed.to(tapped.dtype)
         return tapped.flatten(2)
 
     def before_head(self, step: int, state: Tensor) -> Tensor:
