@@ -91,7 +91,7 @@ def answer_all(
     done = {json.loads(line)["number"] for line in file.read_text().splitlines()} if file.exists() else set()
     waiting, choose, (_, turn) = talks(target, prompts, done), Chooser(target, seed), question_frame(target)
     cache, open_, made = target.new_cache(ABREAST, LENGTH), dict[int, Talk](), 0
-    with file.open("a") as out:
+    with file.open("a", buffering=1) as out:
         while time.monotonic() - begin < most:
             for stream in set(range(ABREAST)) - set(open_):
                 if talk := next(waiting, None):
@@ -107,7 +107,6 @@ def answer_all(
                     del open_[stream]
             if time.monotonic() - told > 30:
                 told = time.monotonic()
-                out.flush()
                 print(f"{made} tokens, {made / (told - begin):.0f} a second", flush=True)
 
 
