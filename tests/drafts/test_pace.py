@@ -54,6 +54,13 @@ def test_trees_grow_no_deeper_where_steps_are_dear_or_many_streams_share_a_pass(
     assert Pace(PASSES, DraftCosts()).limited(SIZE, 8).least != NEVER  # it costs nothing
 
 
+def test_one_stream_tries_a_drafter_that_saves_little() -> None:
+    passes = np.linspace(1.0, 1.5, 6)
+    asked = [Pace(passes, DraftCosts(first, 0.01)).limited(SIZE, 1).least != NEVER for first in (0.5, 0.6)]
+    assert asked == [True, False]
+    assert Pace(passes, DraftCosts(0.2, 0.01)).limited(SIZE, 2).least == NEVER
+
+
 def test_what_a_tree_took_makes_it_worth_to_check_more_of_it() -> None:
     from foretell.drafts.tree import chains
 

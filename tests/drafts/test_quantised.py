@@ -34,6 +34,7 @@ def quantised(network: DraftNetwork) -> QuantisedDrafter:
 
 def grown(drafter: QuantisedDrafter, stream: int, root: int, size: TreeSize) -> Growth:
     """All that is considered for a tree."""
+    drafter._read(stream)
     drafter._room = drafter._new_room(size.width)
     growth = drafter._growth(stream, root, size)
     drafter._round(stream, growth, drafter._streams[stream].waiting, size)
@@ -121,6 +122,21 @@ def test_a_drafter_that_rests_reads_no_more_than_it_needs_when_it_is_asked_again
             drafter.extend(0, part, values[:, begin - 1 : begin - 1 + part.size])
         assert rested._streams[0].waiting < 80
     trees = [drafter.propose([0], [int(tokens[-1])], TreeSize(6, 2, 3))[0] for drafter in (always, rested)]
+    assert trees[0].tokens.tolist() == trees[1].tokens.tolist()
+    assert np.allclose(trees[0].chances, trees[1].chances)
+
+
+def test_side_by_side_nothing_is_read_before_somebody_asks() -> None:
+    network = network_of("prism", draft_rows=90, window=9)
+    tokens, values = features_of(60, network.config.taps)
+    alone, beside = quantised(network), quantised(network)
+    alone.begin(1, 70)
+    beside.begin(2, 70)
+    for drafter in (alone, beside):
+        drafter.extend(0, tokens[1:], values[:, :-1])
+    assert alone._streams[0].used > 0
+    assert beside._streams[0].used == 0
+    trees = [drafter.propose([0], [int(tokens[-1])], TreeSize(6, 2, 3))[0] for drafter in (alone, beside)]
     assert trees[0].tokens.tolist() == trees[1].tokens.tolist()
     assert np.allclose(trees[0].chances, trees[1].chances)
 

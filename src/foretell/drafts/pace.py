@@ -48,11 +48,12 @@ _CHILD_RIGHT = 0.65
 """How often the likeliest child of a node that came true comes true, about."""
 _FADING = 0.97
 _SURE_GAIN = 3.0
-"""A drafter is asked where a first token that is right saves so many times what it costs: trees of many streams differ
-in size, which no measurement of passes foresees."""
+"""With several streams, a drafter is asked where a first token that is right saves so many times what it costs: their
+trees differ in size, which no measurement of passes foresees. With one, it is asked where the saving is larger than that,
+and what comes of it is seen."""
 NEVER = 2.0
 """A chance that no path has: a drafter that is asked for nothing less stays at its root."""
-FIRST_STINT, LONGEST_STINT = 8, 256
+FIRST_STINT, LONGEST_STINT = 16, 256
 """Rounds with or without the drafter, whichever is faster, before the other is tried again; twice as many each time."""
 TRIED = 3
 """Rounds for which the other is tried."""
@@ -121,7 +122,8 @@ class Pace:
         passes = self._passes[min(streams, self._passes.size) - 1 :]
         row = float(passes[-1] - passes[0]) / (passes.size - 1) if passes.size > 1 else np.inf
         worth = _CHILD_RIGHT * float(passes[0]) / streams
-        if self._draft.first and self._draft.first + row > worth / _SURE_GAIN:
+        gain = _SURE_GAIN if streams > 1 else 1.0
+        if self._draft.first and self._draft.first + row > worth / gain:
             return size._replace(least=NEVER)
         return size._replace(least=max(size.least, (self._draft.step + row) / worth))
 

@@ -112,7 +112,8 @@ class QuantisedDrafter:
         self._streams = [_Stream(config.width) for _ in range(streams)]
         self._cache = new_cache(1, streams, config.kv_heads, slots + _BRANCHES, config.head_width)
         self._room = self._new_room(0)
-        self._asked = True
+        # Of several texts it may be that nobody ever asks.
+        self._asked = streams == 1
 
     def start(self, stream: int, token: int) -> None:
         """Nothing to do: features come with the tokens after the first."""
