@@ -93,6 +93,7 @@ VARIANTS = {
     "prism, warm start": Variant("prism", RECIPES["prism"], begin_from="hass, three layers, half", share=0.5),
     "prism, as published": Variant("prism", PUBLISHED_PRISM, begin_from="hass, three layers, half", share=0.5),
     **{f"prism, seed {seed}": Variant("prism", RECIPES["prism"], seed=seed) for seed in (1, 2)},
+    "two layers, seed 1": Variant("stacked", RECIPES["stacked"], seed=1),
     **{f"eagle3, seed {seed}": Variant("eagle3", RECIPES["eagle3"], seed=seed) for seed in (1, 2)},
     **{f"hass, three layers, seed {seed}": Variant("hass", RECIPES["hass"], taps=TAPS, seed=seed) for seed in (1, 2)},
 }
