@@ -49,8 +49,7 @@ _CHILD_RIGHT = 0.65
 _FADING = 0.97
 _SURE_GAIN = 3.0
 """With several streams, a drafter is asked where a first token that is right saves so many times what it costs: their
-trees differ in size, which no measurement of passes foresees. With one, it is asked where the saving is larger than that,
-and what comes of it is seen."""
+trees differ in size, which no measurement of passes foresees. With one it need only save more than it costs."""
 NEVER = 2.0
 """A chance that no path has: a drafter that is asked for nothing less stays at its root."""
 FIRST_STINT, LONGEST_STINT = 16, 256
