@@ -4,9 +4,9 @@
 
 Prompts are made of templates of ours, of passages of openly licensed texts in $FORETELL_DATA/text/dev (default
 ../shared/data; the file that unpacking is measured on is left out) and of function headers of Python's standard
-library. The target answers them side by side, greedily or at a temperature, in bfloat16. Stopped at any time, the same
-call goes on where it was. FOLDER gets ``answers.jsonl`` (rows of the vocabulary) and ``texts.npy``: rows of
-256 tokens, each filled with conversations and, where they leave room, plain text.
+library; as many questions again are the target's own. The target answers them side by side, greedily or at a
+temperature. Stopped at any time, the same call goes on where it was. FOLDER gets ``answers.jsonl`` (rows of the
+vocabulary) and ``texts.npy``: rows of 256 tokens, each filled with conversations and, where they leave room, plain text.
 """
 
 # Lists of words read better in long lines.
@@ -227,7 +227,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--prompts", type=int, default=10000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no group of prompts after that")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop after that")
     parser.add_argument("--pack", action="store_true", help="only pack the answers that are there")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
