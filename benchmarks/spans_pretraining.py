@@ -1,10 +1,10 @@
-"""Extractors that have learnt to read descriptions: the one that ships, and what rows ``-pretrained`` begin from.
+"""Extractors that have learnt to read descriptions: what rows ``-pretrained`` of the quality table begin from.
 
     python benchmarks/spans_pretraining.py FOLDER crossner-ai wnut17 reader
 
 ``general`` learns from sentences of GUM, LitBank and WNUT17. From there, the one for a domain of CrossNER goes on with
-the training and development sentences of the other four domains, and ``reader``, which ships as
-``weights/spans-reader``, with those of all five. The one for WNUT17 learns from GUM, LitBank and the five domains. Each
+the training and development sentences of the other four domains, and ``reader``, for corpora of other kinds, with those
+of all five. The one for WNUT17 learns from GUM, LitBank and the five domains. Each
 collection is scored by its own labels only. A quarter of its sentences see descriptions without examples, and a quarter
 only what a label is called, so that all manners of saying what is looked for are known. No test part is read, and a
 sentence that the corpus in question tests with is left out, as is GUM's genre interview.
@@ -22,7 +22,6 @@ import spans_data
 import torch
 
 from foretell.spans import Document, Settings, SpanExtractor
-from foretell.spans.fitting import shift_heads
 from foretell.spans.precision import Precision
 from foretell.spans.readers import keep_outermost
 from foretell.spans.training import Training
@@ -30,8 +29,6 @@ from foretell.spans.training import Training
 TRAINING = Training(epochs=2, batch_size=8, learning_rate=3e-4, label_steps=3, label_gradient=True)
 MOST = 2_000
 """Sentences of one collection, at random."""
-THRESHOLD = 0.15
-"""What the reader's 0.5 stands for: the median of the best ones on the development parts of the five, each unseen."""
 _DOMAINS = tuple(name for name in spans_data.NAMES if name.startswith("crossner-"))
 _EXAMPLES = re.compile(r",? such as ")
 _CALLED = re.compile(r"^(?:An?|The) (.{1,40}?) (?:is|are) .*$", re.DOTALL)
@@ -64,9 +61,7 @@ def _trained(name: str, folder: Path, sources: tuple[str, ...], start: str, prec
             collections,
             on_epoch=lambda epoch: print(f"  {name}: {epoch}", flush=True),
         )
-        if name == "reader":
-            shift_heads(extractor._module, THRESHOLD)
-        extractor.save_pretrained(target, dtype="int8" if name == "reader" else "float32")
+        extractor.save_pretrained(target)
     return target
 
 

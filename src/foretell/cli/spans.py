@@ -56,7 +56,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder",
         default="minilm-l6",
-        help="minilm-l6, e5-small, a folder, or an extractor to go on from, such as reader (default: minilm-l6)",
+        help="minilm-l6, e5-small, a folder, or an extractor to go on from, such as entities (default: minilm-l6)",
     )
     parser.add_argument("--architecture", choices=("lear", "bert-mrc", "tagger"), default="lear", help="default: lear")
     parser.add_argument(
@@ -82,11 +82,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--model",
-        metavar="DIR|NAME",
-        help="extractor, or one that ships: entities, reader (default: reader for described labels, else entities)",
-    )
+    parser.add_argument("--model", metavar="DIR", help="extractor (default: entities, which ships with foretell)")
     parser.add_argument("--labels", metavar="FILE", help="JSON object of descriptions, or a list of names to look for")
     parser.add_argument("--threshold", type=float, default=0.5, metavar="P", help="default: 0.5")
     parser.add_argument("--flat", action="store_true", help="of spans that overlap, keep only the best")
@@ -185,9 +181,8 @@ def _predict(args: argparse.Namespace) -> int:
 
     if args.to == "brat" and (not args.output or args.output == STANDARD):
         args.usage_error("brat writes two files per document; name a folder with -o")
-    described = _described(args.labels)
-    extractor = _load(args, described)
-    labels = extractor.encode_labels(described)
+    extractor = _load(args)
+    labels = extractor.encode_labels(_described(args.labels))
     with _Counter("predicting", "pieces of words", shown=not args.quiet) as bar:
         found = _stream(extractor, labels, args, bar)
         if args.to == "brat":
@@ -232,8 +227,8 @@ def _write_brat(found: Iterator[tuple[Document, list[Span]]], folder: Path, forc
 
 def _evaluate(args: argparse.Namespace) -> int:
     documents = _read(args.data, args)
+    extractor = _load(args)
     labels = _described(args.labels)
-    extractor = _load(args, labels)
     options = {"threshold": args.threshold, "flat": args.flat, "batch_size": args.batch_size}
     with _Counter("predicting", "pieces of words", shown=not args.quiet) as bar:
         report = extractor.evaluate(documents, labels, progress=bar, **options)
@@ -278,11 +273,11 @@ def _labels(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(args: argparse.Namespace, labels: dict[str, str] | list[str] | None) -> SpanExtractor:
+def _load(args: argparse.Namespace) -> SpanExtractor:
     from foretell.spans import SpanExtractor
     from foretell.spans.shipped import find_extractor
 
-    return SpanExtractor.from_pretrained(find_extractor(args.model, labels), device=args.device)
+    return SpanExtractor.from_pretrained(find_extractor(args.model), device=args.device)
 
 
 def _read(paths: list[str], args: argparse.Namespace) -> list[Document]:

@@ -82,7 +82,7 @@ class SpanExtractor:
     ----------
     encoder : str or Path
         A known encoder (``minilm-l6``, ``e5-small``), fetched on first use, or the folder of any BERT-like encoder, or
-        an extractor, whose weights training then goes on from, with other labels: its folder, or ``reader``, which
+        an extractor, whose weights training then goes on from, with other labels: its folder, or ``entities``, which
         ships with foretell.
     settings : Settings, optional
         What the model is made of.
@@ -532,7 +532,7 @@ class SpanExtractor:
         Parameters
         ----------
         folder : str or Path
-            Where it is, or the name of an extractor that ships with foretell: ``entities``, ``reader``.
+            Where it is, or the name of the extractor that ships with foretell: ``entities``.
         device, precision : str
             As of the constructor.
 

@@ -106,12 +106,16 @@ class Lear(nn.Module):
         return Scores(self.start_head(z, labels, hidden), self.end_head(z, labels, hidden), z)
 
     def _attend(self, projected: Tensor, labels: LabelCode) -> Tensor:
-        """Sum over j of a^c_ij W_5 y'^c_j, (B, n, C, d)."""
+        """Sum over j of a^c_ij W_5 y'^c_j, (B, n, C, d).
+
+        No gradient passes through the weights a: products of whole vectors make them nearly one-hot, and the gradients
+        of that, as large as the vectors and from every label, drown what the encoder learns otherwise.
+        """
         if labels.keys.shape[1] == 1:
             return labels.values[None, None, :, 0]
         scores = torch.einsum("bnd,cmd->bncm", projected, labels.keys)
         scores = scores.masked_fill(~labels.mask, torch.finfo(scores.dtype).min)
-        return torch.einsum("bncm,cmd->bncd", scores.softmax(-1), labels.values)
+        return torch.einsum("bncm,cmd->bncd", scores.detach().softmax(-1), labels.values)
 
     @staticmethod
     def _add_by_cosine(projected: Tensor, labels: Tensor) -> Tensor:

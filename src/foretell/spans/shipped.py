@@ -1,4 +1,4 @@
-"""Extractors that ship with the package, under ``weights/``: one of entities, and one that reads descriptions."""
+"""Extractors that ship with the package, under ``weights/``."""
 
 from __future__ import annotations
 
@@ -7,20 +7,11 @@ from pathlib import Path
 from foretell.errors import ModelError
 from foretell.shipped import find_weights
 
-ENTITIES = "entities"
-READER = "reader"
+DEFAULT = "entities"
 
 
-def find_extractor(name: str | None, labels: object = None) -> Path:
-    """Folder of an extractor: one that was saved, or one that ships with foretell.
-
-    Parameters
-    ----------
-    name : str or None
-        Folder, or name of one that ships (``entities``, ``reader``). None is the reader where ``labels`` are
-        descriptions by name, and the one of entities otherwise.
-    labels : dict, list of str or None
-        What will be looked for.
+def find_extractor(name: str | None) -> Path:
+    """Folder of an extractor: one that was saved, or one that ships with foretell; None is the default one.
 
     Raises
     ------
@@ -29,7 +20,7 @@ def find_extractor(name: str | None, labels: object = None) -> Path:
     """
     if name is not None and (Path(name) / "config.json").is_file():
         return Path(name)
-    folder = shipped_extractor(name or (READER if isinstance(labels, dict) else ENTITIES))
+    folder = shipped_extractor(name or DEFAULT)
     if folder is not None:
         return folder
     what = "no extractor ships with this installation" if name is None else f"no extractor {name!r}"
