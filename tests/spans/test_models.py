@@ -68,6 +68,17 @@ def test_lear_by_the_equations(parts, heads):
                     assert scores.z[b, i, c].numpy() == pytest.approx(z, abs=1e-4)
 
 
+def test_what_attention_mixes_learns_and_its_weights_do_not(parts):
+    module, _, _ = build(parts, Lear)
+    projected, keys, values = (torch.randn(*shape, requires_grad=True) for shape in ((1, 4, 8), (2, 3, 8), (2, 3, 8)))
+    code = LabelCode(keys, values, torch.ones(2, 3, dtype=torch.bool), torch.arange(2))
+    module._attend(projected, code).square().sum().backward()
+    assert projected.grad is None
+    assert keys.grad is None
+    assert values.grad is not None
+    assert values.grad.abs().sum() > 0
+
+
 def test_match_head_is_a_product_with_both_vectors_joined():
     torch.manual_seed(0)
     head = MatchHead(6, 3, 0.0)
