@@ -155,16 +155,17 @@ def _genia(name: str) -> Parts:
     """
     folder = ROOT / "genia_nested_devtest" / "preprocess" / "outputs" / "genia"
     dev, test = (_genia_lines(folder / f"{part}.jsonlines") for part in ("dev", "test"))
-    held = {_squeeze(document.text) for document in dev + test}
+    held = {squeeze(document.text) for document in dev + test}
     train = []
     for sentences in _genia_abstracts():
         terms = [document for document, _ in sentences]
-        if not any(len(_squeeze(document.text)) > 40 and _squeeze(document.text) in held for document in terms):
+        if not any(len(squeeze(document.text)) > 40 and squeeze(document.text) in held for document in terms):
             train += terms
     return train, dev, test, True
 
 
-def _squeeze(text: str) -> str:
+def squeeze(text: str) -> str:
+    """Text without what preparations of the same sentence differ in."""
     return "".join(text.split()).casefold()
 
 

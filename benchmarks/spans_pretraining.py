@@ -50,7 +50,8 @@ def pretrained(corpus: str, folder: Path, encoder: str, precision: Precision = "
 def _trained(name: str, folder: Path, sources: tuple[str, ...], start: str, precision: Precision) -> Path:
     target = folder / name
     if not (target / "model.safetensors").exists():
-        tested = {text_of(document) for document in spans_data.load(name).test} if name in spans_data.NAMES else set()
+        test = spans_data.load(name).test if name in spans_data.NAMES else []
+        tested = {spans_data.squeeze(document.text) for document in test}
         extractor = SpanExtractor(start, settings=Settings(), training=TRAINING, precision=precision)
         collections = [
             (_sentences(corpus, tested)[i::4], labels)
@@ -70,19 +71,14 @@ def _sentences(corpus: spans_data.Corpus, tested: set[str]) -> list[Document]:
     documents = corpus.train + (corpus.dev if corpus.name in _DOMAINS else [])
     documents = [document for document in documents if not (document.id or "").startswith("GUM_interview")]
     chosen = random.Random(0).sample(documents, min(MOST, len(documents)))
-    return [keep_outermost(document) for document in chosen if text_of(document) not in tested]
+    return [keep_outermost(document) for document in chosen if spans_data.squeeze(document.text) not in tested]
 
 
 def _wordings(labels: dict[str, str]) -> list[dict[str, str]]:
     """Descriptions as they are, twice; without their examples; and shortened to what is described."""
     plain = {name: _EXAMPLES.split(text)[0].rstrip(".") + "." for name, text in labels.items()}
-    called = {name: _CALLED.sub(r"\1", text) if _CALLED.match(text) else text for name, text in labels.items()}
+    called = {name: _CALLED.sub(r"\1", text) for name, text in labels.items()}
     return [labels, labels, plain, called]
-
-
-def text_of(document: Document) -> str:
-    """Text without what preparations of the same sentence differ in."""
-    return "".join(document.text.split()).casefold()
 
 
 def main() -> None:

@@ -128,7 +128,7 @@ def start_for(name: str, model: str, args: argparse.Namespace) -> str | Path:
     """Encoder, or folder of the extractor, that a model begins from."""
     if model == "lear-from-shipped":
         return find_extractor(None)
-    if "-pretrained" in model or model.endswith("-untrained"):
+    if model.endswith(("-pretrained", "-untrained")):
         return pretrained(name, args.pretrained, args.encoder, args.precision)
     return str(args.encoder)
 

@@ -61,9 +61,9 @@ def test_features_stopped_and_taken_up_again_are_the_same(tmp_path: Path) -> Non
         load_features(tmp_path / "parts")
     again = compute_features(target, texts, (0,), tmp_path / "parts")
     assert np.array_equal(again.outputs, whole.outputs)
-    # On accelerators the weights are used as floats.
+    # On accelerators the weights are used as floats, of 16 bits: rounding both ways takes 0.033.
     floats = _float_reader(target, whole.layers, "cpu")(np.stack(texts[:2]))
-    assert np.abs(floats - whole.outputs[:2]).mean() < 0.05 * np.abs(floats).mean()
+    assert np.abs(floats - whole.outputs[:2]).mean() < 0.04 * np.abs(floats).mean()
     with pytest.raises(UsageError, match="other texts"):
         compute_features(target, texts[:-1], (0,), tmp_path / "parts")
     with pytest.raises(ModelError, match="lack layer 7"):
