@@ -79,7 +79,7 @@ def main() -> None:
             batch_size=16,
             learning_rate=args.learning_rate,
             head_factor=5.0,
-            label_steps=2,
+            label_steps=1,
             label_gradient=True,
             dev_every=2,
         )

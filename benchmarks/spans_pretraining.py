@@ -27,7 +27,7 @@ from foretell.spans.precision import Precision
 from foretell.spans.readers import keep_outermost
 from foretell.spans.training import Training
 
-TRAINING = Training(epochs=2, batch_size=8, learning_rate=3e-4, label_steps=3, label_gradient=True)
+TRAINING = Training(epochs=3, batch_size=8, learning_rate=3e-4, label_steps=1, label_gradient=True, encoder_dropout=0.1)
 MOST = 2_000
 """Sentences of one collection, at random."""
 DOMAINS = tuple(name for name in spans_data.NAMES if name.startswith("crossner-"))
