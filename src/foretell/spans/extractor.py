@@ -333,7 +333,8 @@ class SpanExtractor:
         labels : dict or list of str, optional
             Default: all that the model was trained with. Names in a list keep the descriptions that they were trained
             with. A model with per-label heads takes only those it knows, though with other descriptions if you like;
-            others take any labels.
+            others take any labels. With described heads, a name whose description is another one is a new label: it
+            is found by that description alone, without the weights that its name had in training.
 
         Raises
         ------
@@ -351,13 +352,18 @@ class SpanExtractor:
             )
         if unknown and self.settings_.label_embedding == "random":
             raise ModelError(f"label {unknown[0]!r} has no random vector", "only trained labels have one")
-        rows = [order.index(name) if name in self.labels_ else -1 for name in names]
+        rows = [order.index(name) if self._has_own(name, text) else -1 for name, text in names.items()]
         batch = batch_labels(names, rows, tokenizer, self.settings_)
         device = self._device()
         self._module.to(device).eval()
         with torch.inference_mode():
             code = self._module.encode_labels(batch.to(device))
         return EncodedLabels(tuple(names), code)
+
+    def _has_own(self, name: str, description: str) -> bool:
+        """Whether a label is one of training, and not only called like it."""
+        read = self.settings_.heads == "described" and self.settings_.label_embedding != "random"
+        return name in self.labels_ and (not read or self.labels_[name] == description)
 
     def _described(self, labels: Labels | None) -> dict[str, str]:
         if labels is None:
