@@ -220,14 +220,17 @@ def test_auxiliary_collections_teach_descriptions_and_leave_the_labels_alone(enc
     assert extractor._module.start_head.weight.any()
     found = extractor.predict(documents, {name: LABELS[name] for name in ("person", "place")})
     assert [[s.key for s in spans] for spans in found] == [[s.key for s in d.spans] for d in documents]
-    # the name alone does not bring back the weights that it had in training
-    swapped = extractor.predict(documents, {"person": LABELS["place"]})
-    assert [[(s.start, s.end) for s in spans] for spans in swapped] == [
-        [(s.start, s.end) for s in d.spans] for d in places
-    ]
     tagger = SpanExtractor(encoder, settings=Settings(model="tagger"))
     with pytest.raises(ModelError, match="do not read descriptions"):
         tagger.fit(people, {"person": LABELS["person"]}, auxiliary=[(places, {"place": LABELS["place"]})])
+
+
+def test_a_label_described_otherwise_has_no_weights_of_its_own(flat_extractor):
+    def rows(labels):
+        return flat_extractor.encode_labels(labels).code.rows.tolist()
+
+    assert rows(None) == rows(list(LABELS)) == rows(dict(LABELS)) == list(range(len(LABELS)))
+    assert rows({"person": "A human being.", "place": LABELS["place"]}) == [-1, list(LABELS).index("place")]
 
 
 def test_damaged_folders_are_refused(nested_extractor, tmp_path):
