@@ -28,6 +28,7 @@ from foretell.spans.readers import keep_outermost
 from foretell.spans.training import Training
 
 TRAINING = Training(epochs=3, batch_size=8, learning_rate=3e-4, label_steps=1, label_gradient=True, encoder_dropout=0.1)
+PRETRAINED = Path(__file__).parents[1] / "scratch" / "pretrained-extractors"
 MOST = 2_000
 """Sentences of one collection, at random."""
 DOMAINS = tuple(name for name in spans_data.NAMES if name.startswith("crossner-"))
@@ -62,22 +63,22 @@ def _trained(name: str, folder: Path, sources: tuple[str, ...], start: str, prec
 
 
 def collections(
-    sources: Sequence[str], test: Sequence[Document], nested: bool
+    sources: Sequence[str], test: Sequence[Document], nested: bool, most: int = MOST
 ) -> list[tuple[list[Document], dict[str, str]]]:
     """Sentences of corpora without those of a test part; each corpus in four parts, its labels worded otherwise."""
     tested = {spans_data.squeeze(document.text) for document in test}
     return [
-        (_sentences(corpus, tested, nested)[i::4], labels)
+        (_sentences(corpus, tested, nested, most)[i::4], labels)
         for corpus in map(spans_data.load, sources)
         for i, labels in enumerate(_wordings(corpus.labels))
     ]
 
 
-def _sentences(corpus: spans_data.Corpus, tested: set[str], nested: bool) -> list[Document]:
+def _sentences(corpus: spans_data.Corpus, tested: set[str], nested: bool, most: int) -> list[Document]:
     """Training sentences, and of the small CrossNER the development sentences; outermost spans only, if not nested."""
     documents = corpus.train + (corpus.dev if corpus.name in DOMAINS else [])
     documents = [document for document in documents if not (document.id or "").startswith("GUM_interview")]
-    chosen = random.Random(0).sample(documents, min(MOST, len(documents)))
+    chosen = random.Random(0).sample(documents, min(most, len(documents)))
     chosen = [document for document in chosen if spans_data.squeeze(document.text) not in tested]
     return chosen if nested else [keep_outermost(document) for document in chosen]
 
@@ -91,7 +92,7 @@ def _wordings(labels: dict[str, str]) -> list[dict[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, help=f"such as {PRETRAINED.relative_to(Path(__file__).parents[1])}")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default: all")
     parser.add_argument("--encoder", default="minilm-l6")
     parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
