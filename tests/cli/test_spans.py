@@ -63,6 +63,8 @@ def test_train_reports_epochs(run, files, tmp_path):
     assert (again.status, "holds a model already; overwrite it with -f" in again.err) == (1, True)
     plain = run(*base, files / "gold.jsonl", "-o", tmp_path / "a", "-f", "--dtype", "int8")
     assert plain.out.startswith("16 documents, 2 labels, flat, lear\nepoch 1: loss ")
+    dropped = run(*base, files / "gold.jsonl", "-o", tmp_path / "b", "--json", "--encoder-dropout", "0.5")
+    assert lines(dropped)[-1]["loss"] != lines(result)[-1]["loss"]
 
 
 def test_predict_texts_json_lines_folders_and_archives(run, model, tmp_path):
@@ -167,5 +169,6 @@ def test_wrong_inputs_are_one_line(run, files, model, tmp_path):
         result = run("spans", "predict", *arguments)
         assert (result.status, message in result.err, result.err.count("\n")) == (1, True, 1), result.err
     assert run("spans", "predict", tmp_path / "a.txt", "--model", model, "--encoding", "latin-1").status == 0
-    assert run("spans", "train", files / "gold.jsonl", "-o", tmp_path / "m", "--epochs", "0").status == 2
+    for option, value in (("--epochs", "0"), ("--encoder-dropout", "1")):
+        assert run("spans", "train", files / "gold.jsonl", "-o", tmp_path / "m", option, value).status == 2
     assert run("spans").status == 2

@@ -69,6 +69,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, default=10, metavar="N", help="default: 10")
     parser.add_argument("--learning-rate", type=float, default=1e-4, metavar="R", help="of the encoder")
     parser.add_argument(
+        "--encoder-dropout",
+        type=float,
+        default=0.0,
+        metavar="P",
+        help="while training; 0.2 helps to go on from an extractor with few documents (default: 0)",
+    )
+    parser.add_argument(
         "--precision",
         choices=("auto", "float32", "bfloat16"),
         default="auto",
@@ -122,6 +129,8 @@ def _check_numbers(args: argparse.Namespace) -> None:
         value = getattr(args, name, None)
         if value is not None and value < least:
             args.usage_error(f"--{name.replace('_', '-')} is {value}; choose {least} or more")
+    if not 0 <= getattr(args, "encoder_dropout", 0) < 1:
+        args.usage_error(f"--encoder-dropout is {args.encoder_dropout}; choose 0 or more, less than 1")
 
 
 def _train(args: argparse.Namespace) -> int:
@@ -137,7 +146,11 @@ def _train(args: argparse.Namespace) -> int:
     nested = args.nested == "yes" or (args.nested == "auto" and _nests(documents))
     settings = Settings(model=args.architecture, heads=args.heads, nested=nested)
     training = Training(
-        epochs=args.epochs, batch_size=args.batch_size, learning_rate=args.learning_rate, seed=args.seed
+        epochs=args.epochs,
+        batch_size=args.batch_size,
+        learning_rate=args.learning_rate,
+        encoder_dropout=args.encoder_dropout,
+        seed=args.seed,
     )
     extractor = SpanExtractor(
         args.encoder, settings=settings, training=training, device=args.device, precision=args.precision
