@@ -16,7 +16,6 @@ import argparse
 import random
 import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import spans_data
@@ -28,14 +27,13 @@ from foretell.spans.readers import keep_outermost
 from foretell.spans.training import Training
 
 TRAINING = Training(epochs=3, batch_size=8, learning_rate=3e-4, label_steps=1, label_gradient=True, encoder_dropout=0.1)
-PRETRAINED = Path(__file__).parents[1] / "scratch" / "pretrained-extractors"
 MOST = 2_000
 """Sentences of one collection, at random."""
-DOMAINS = tuple(name for name in spans_data.NAMES if name.startswith("crossner-"))
+_DOMAINS = tuple(name for name in spans_data.NAMES if name.startswith("crossner-"))
 _EXAMPLES = re.compile(r",? such as ")
 _CALLED = re.compile(r"^(?:An?|The) (.{1,40}?) (?:is|are) .*$", re.DOTALL)
 _GENERAL = ("gum", "litbank", "wnut17")
-NAMES = (*DOMAINS, "wnut17", "reader")
+NAMES = (*_DOMAINS, "wnut17", "reader")
 
 
 def pretrained(corpus: str, folder: Path, encoder: str, precision: Precision = "auto") -> Path:
@@ -43,44 +41,37 @@ def pretrained(corpus: str, folder: Path, encoder: str, precision: Precision = "
     if corpus in ("gum", "litbank"):
         sys.exit(f"{corpus}: all extractors to begin from have learnt from it")
     if corpus == "wnut17":
-        return _trained(corpus, folder, (*DOMAINS, "gum", "litbank"), encoder, precision)
+        return _trained(corpus, folder, (*_DOMAINS, "gum", "litbank"), encoder, precision)
     general = _trained("general", folder, _GENERAL, encoder, precision)
-    name = corpus if corpus in DOMAINS else "reader"
-    return _trained(name, folder, tuple(other for other in DOMAINS if other != corpus), str(general), precision)
+    name = corpus if corpus in _DOMAINS else "reader"
+    return _trained(name, folder, tuple(other for other in _DOMAINS if other != corpus), str(general), precision)
 
 
 def _trained(name: str, folder: Path, sources: tuple[str, ...], start: str, precision: Precision) -> Path:
     target = folder / name
     if not (target / "model.safetensors").exists():
         test = spans_data.load(name).test if name in spans_data.NAMES else []
+        tested = {spans_data.squeeze(document.text) for document in test}
         extractor = SpanExtractor(start, settings=Settings(), training=TRAINING, precision=precision)
+        collections = [
+            (_sentences(corpus, tested)[i::4], labels)
+            for corpus in map(spans_data.load, sources)
+            for i, labels in enumerate(_wordings(corpus.labels))
+        ]
         extractor.fit_collections(
-            collections(sources, test, nested=False),
+            collections,
             on_epoch=lambda epoch: print(f"  {name}: {epoch}", flush=True),
         )
         extractor.save_pretrained(target)
     return target
 
 
-def collections(
-    sources: Sequence[str], test: Sequence[Document], nested: bool, most: int = MOST
-) -> list[tuple[list[Document], dict[str, str]]]:
-    """Sentences of corpora without those of a test part; each corpus in four parts, its labels worded otherwise."""
-    tested = {spans_data.squeeze(document.text) for document in test}
-    return [
-        (_sentences(corpus, tested, nested, most)[i::4], labels)
-        for corpus in map(spans_data.load, sources)
-        for i, labels in enumerate(_wordings(corpus.labels))
-    ]
-
-
-def _sentences(corpus: spans_data.Corpus, tested: set[str], nested: bool, most: int) -> list[Document]:
-    """Training sentences, and of the small CrossNER the development sentences; outermost spans only, if not nested."""
-    documents = corpus.train + (corpus.dev if corpus.name in DOMAINS else [])
+def _sentences(corpus: spans_data.Corpus, tested: set[str]) -> list[Document]:
+    """Training sentences, and of the small CrossNER the development sentences, outermost spans only."""
+    documents = corpus.train + (corpus.dev if corpus.name in _DOMAINS else [])
     documents = [document for document in documents if not (document.id or "").startswith("GUM_interview")]
-    chosen = random.Random(0).sample(documents, min(most, len(documents)))
-    chosen = [document for document in chosen if spans_data.squeeze(document.text) not in tested]
-    return chosen if nested else [keep_outermost(document) for document in chosen]
+    chosen = random.Random(0).sample(documents, min(MOST, len(documents)))
+    return [keep_outermost(document) for document in chosen if spans_data.squeeze(document.text) not in tested]
 
 
 def _wordings(labels: dict[str, str]) -> list[dict[str, str]]:
@@ -92,7 +83,7 @@ def _wordings(labels: dict[str, str]) -> list[dict[str, str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help=f"such as {PRETRAINED.relative_to(Path(__file__).parents[1])}")
+    parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; default: all")
     parser.add_argument("--encoder", default="minilm-l6")
     parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])

@@ -29,7 +29,7 @@ from typing import Any
 
 import spans_data
 import torch
-from spans_pretraining import PRETRAINED, pretrained
+from spans_pretraining import pretrained
 
 from foretell.spans import Document, Settings, SpanExtractor
 from foretell.spans.extractor import Epoch
@@ -38,6 +38,7 @@ from foretell.spans.shipped import find_extractor
 from foretell.spans.training import Training
 
 RESULTS = Path(__file__).parent / "results" / "spans_quality.json"
+PRETRAINED = Path(__file__).parents[1] / "scratch" / "pretrained-extractors"
 MODELS = {
     "lear": Settings(),
     "bert-mrc": Settings(model="bert-mrc"),

@@ -206,31 +206,14 @@ def test_collections_teach_their_own_descriptions_only(encoder):
         SpanExtractor(encoder, settings=Settings(heads="per-label")).fit_collections([(marked("person"), people)])
 
 
-def test_auxiliary_collections_teach_descriptions_and_leave_the_labels_alone(encoder):
-    documents = flat_documents()
-    people, places = (
-        [Document(d.text, tuple(s for s in d.spans if s.label == kept), d.id) for d in documents]
-        for kept in ("person", "place")
-    )
-    settings, training = Settings(dropout=0.0), replace(FAST, epochs=40)
-    extractor = SpanExtractor(encoder, settings=settings, training=training, device="cpu", precision="float32")
-    extractor.fit(people, {"person": LABELS["person"]}, auxiliary=[(places, {"place": LABELS["place"]})])
-    assert extractor.labels_ == {"person": LABELS["person"]}
-    assert extractor._module.start_head.weight.shape[0] == 1
-    assert extractor._module.start_head.weight.any()
-    found = extractor.predict(documents, {name: LABELS[name] for name in ("person", "place")})
-    assert [[s.key for s in spans] for spans in found] == [[s.key for s in d.spans] for d in documents]
-    tagger = SpanExtractor(encoder, settings=Settings(model="tagger"))
-    with pytest.raises(ModelError, match="do not read descriptions"):
-        tagger.fit(people, {"person": LABELS["person"]}, auxiliary=[(places, {"place": LABELS["place"]})])
-
-
-def test_a_label_described_otherwise_has_no_weights_of_its_own(flat_extractor):
+def test_a_label_described_otherwise_has_no_weights_of_its_own(flat_extractor, caplog):
     def rows(labels):
         return flat_extractor.encode_labels(labels).code.rows.tolist()
 
     assert rows(None) == rows(list(LABELS)) == rows(dict(LABELS)) == list(range(len(LABELS)))
+    assert not caplog.messages
     assert rows({"person": "A human being.", "place": LABELS["place"]}) == [-1, list(LABELS).index("place")]
+    assert caplog.messages == ["label person has another description than in training and is read as a new label"]
 
 
 def test_damaged_folders_are_refused(nested_extractor, tmp_path):

@@ -151,7 +151,6 @@ class SpanExtractor:
         *,
         dev: Sequence[Document] = (),
         flat: bool = False,
-        auxiliary: Sequence[tuple[Sequence[Document], Labels]] = (),
         progress: Callable[[Progress], None] | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
     ) -> SpanExtractor:
@@ -170,9 +169,6 @@ class SpanExtractor:
             shifted so that a threshold of 0.5 means the one of ``THRESHOLDS`` that gave it; else the last weights.
         flat : bool
             Whether the development documents are decoded flat; see :meth:`predict`.
-        auxiliary : sequence of (documents, labels)
-            Other collections to learn from at the same time, see :meth:`fit_collections`: they teach to read
-            descriptions, and their labels are none of this extractor's.
         progress : callable, optional
             Called with a :class:`Progress` after each step.
         on_epoch : callable, optional
@@ -188,18 +184,15 @@ class SpanExtractor:
         DocumentError
             If there is nothing to learn from, a span is not in its text, has a label without description, or overlaps
             another of its label while the model is not nested; or if weights do not fit.
-        ModelError
-            If there are auxiliary collections and the model does not read descriptions.
         """
         documents = as_documents(docs)
         names = check_labels(labels)
         weights = check_training(documents, names, self.settings, sample_weight)
-        others = self._checked(auxiliary)
         torch.manual_seed(self.training.seed)
-        tokenizer = self._prepare(documents + [document for part, _ in others for document in part], names)
+        tokenizer = self._prepare(documents, names)
         examples = examples_of(documents, list(names), tokenizer, self.settings_, weights)
         batch = batch_labels(names, range(len(names)), tokenizer, self.settings_)
-        return self._train([(examples, batch), *self._collected(others)], as_documents(dev), flat, progress, on_epoch)
+        return self._train([(examples, batch)], as_documents(dev), flat, progress, on_epoch)
 
     def fit_collections(
         self,
@@ -233,33 +226,19 @@ class SpanExtractor:
         DocumentError
             As :meth:`fit`.
         """
-        parts = self._checked(collections)
-        torch.manual_seed(self.training.seed)
-        every = {name: text for _, names in reversed(parts) for name, text in names.items()}
-        self._prepare([document for documents, _ in parts for document in documents], every)
-        return self._train(self._collected(parts), [], False, progress, on_epoch)
-
-    def _checked(
-        self, collections: Sequence[tuple[Sequence[Document], Labels]]
-    ) -> list[tuple[list[Document], dict[str, str]]]:
-        """Collections that descriptions can be learnt from, or an error."""
-        if collections and self.settings.heads == "per-label":
+        if self.settings.heads == "per-label":
             raise ModelError("per-label heads do not read descriptions", "train with other heads than 'per-label'")
         parts = [(as_documents(docs), check_labels(labels)) for docs, labels in collections]
         for documents, names in parts:
             check_training(documents, names, self.settings, None)
-        return parts
-
-    def _collected(self, parts: Sequence[tuple[list[Document], dict[str, str]]]) -> list[Collection]:
-        """Examples of each collection, and its labels, which get no weights of their own."""
-        tokenizer = self._fitted()
-        return [
-            (
-                examples_of(documents, list(names), tokenizer, self.settings_),
-                batch_labels(names, [-1] * len(names), tokenizer, self.settings_),
-            )
-            for documents, names in parts
-        ]
+        torch.manual_seed(self.training.seed)
+        every = {name: text for _, names in reversed(parts) for name, text in names.items()}
+        tokenizer = self._prepare([document for documents, _ in parts for document in documents], every)
+        prepared = []
+        for documents, names in parts:
+            examples = examples_of(documents, list(names), tokenizer, self.settings_)
+            prepared.append((examples, batch_labels(names, [-1] * len(names), tokenizer, self.settings_)))
+        return self._train(prepared, [], False, progress, on_epoch)
 
     def _train(
         self,
@@ -352,7 +331,7 @@ class SpanExtractor:
             )
         if unknown and self.settings_.label_embedding == "random":
             raise ModelError(f"label {unknown[0]!r} has no random vector", "only trained labels have one")
-        rows = [order.index(name) if self._has_own(name, text) else -1 for name, text in names.items()]
+        rows = [self._row(name, text) for name, text in names.items()]
         batch = batch_labels(names, rows, tokenizer, self.settings_)
         device = self._device()
         self._module.to(device).eval()
@@ -360,10 +339,17 @@ class SpanExtractor:
             code = self._module.encode_labels(batch.to(device))
         return EncodedLabels(tuple(names), code)
 
-    def _has_own(self, name: str, description: str) -> bool:
-        """Whether a label is one of training, and not only called like it."""
-        read = self.settings_.heads == "described" and self.settings_.label_embedding != "random"
-        return name in self.labels_ and (not read or self.labels_[name] == description)
+    def _row(self, name: str, description: str) -> int:
+        """Number of a label's own weights; -1 for one that is new, or only called like one of training."""
+        if name not in self.labels_:
+            return -1
+        row = list(self.labels_).index(name)
+        by_name = self.settings_.heads != "described" or self.settings_.label_embedding == "random"
+        if by_name or self.labels_[name] == description:
+            return row
+        if self._module.start_head.weight[row].any():
+            log.warning("label %s has another description than in training and is read as a new label", name)
+        return -1
 
     def _described(self, labels: Labels | None) -> dict[str, str]:
         if labels is None:
