@@ -29,11 +29,11 @@ from foretell.spans.training import Training
 TRAINING = Training(epochs=3, batch_size=8, learning_rate=3e-4, label_steps=1, label_gradient=True, encoder_dropout=0.1)
 MOST = 2_000
 """Sentences of one collection, at random."""
-_DOMAINS = tuple(name for name in spans_data.NAMES if name.startswith("crossner-"))
+DOMAINS = tuple(name for name in spans_data.NAMES if name.startswith("crossner-"))
 _EXAMPLES = re.compile(r",? such as ")
 _CALLED = re.compile(r"^(?:An?|The) (.{1,40}?) (?:is|are) .*$", re.DOTALL)
 _GENERAL = ("gum", "litbank", "wnut17")
-NAMES = (*_DOMAINS, "wnut17", "reader")
+NAMES = (*DOMAINS, "wnut17", "reader")
 
 
 def pretrained(corpus: str, folder: Path, encoder: str, precision: Precision = "auto") -> Path:
@@ -41,10 +41,10 @@ def pretrained(corpus: str, folder: Path, encoder: str, precision: Precision = "
     if corpus in ("gum", "litbank"):
         sys.exit(f"{corpus}: all extractors to begin from have learnt from it")
     if corpus == "wnut17":
-        return _trained(corpus, folder, (*_DOMAINS, "gum", "litbank"), encoder, precision)
+        return _trained(corpus, folder, (*DOMAINS, "gum", "litbank"), encoder, precision)
     general = _trained("general", folder, _GENERAL, encoder, precision)
-    name = corpus if corpus in _DOMAINS else "reader"
-    return _trained(name, folder, tuple(other for other in _DOMAINS if other != corpus), str(general), precision)
+    name = corpus if corpus in DOMAINS else "reader"
+    return _trained(name, folder, tuple(other for other in DOMAINS if other != corpus), str(general), precision)
 
 
 def _trained(name: str, folder: Path, sources: tuple[str, ...], start: str, precision: Precision) -> Path:
@@ -68,7 +68,7 @@ def _trained(name: str, folder: Path, sources: tuple[str, ...], start: str, prec
 
 def _sentences(corpus: spans_data.Corpus, tested: set[str]) -> list[Document]:
     """Training sentences, and of the small CrossNER the development sentences, outermost spans only."""
-    documents = corpus.train + (corpus.dev if corpus.name in _DOMAINS else [])
+    documents = corpus.train + (corpus.dev if corpus.name in DOMAINS else [])
     documents = [document for document in documents if not (document.id or "").startswith("GUM_interview")]
     chosen = random.Random(0).sample(documents, min(MOST, len(documents)))
     return [keep_outermost(document) for document in chosen if spans_data.squeeze(document.text) not in tested]

@@ -172,3 +172,14 @@ def test_wrong_inputs_are_one_line(run, files, model, tmp_path):
     for option, value in (("--epochs", "0"), ("--encoder-dropout", "1")):
         assert run("spans", "train", files / "gold.jsonl", "-o", tmp_path / "m", option, value).status == 2
     assert run("spans").status == 2
+
+
+def test_descriptions_without_a_model_are_for_the_reader(run, tmp_path):
+    (tmp_path / "a.txt").write_text("He won the Nobel Prize in London.")
+    (tmp_path / "labels.json").write_text(json.dumps({"town": "A city is a large town, such as Berlin or Madrid."}))
+    (tmp_path / "names.json").write_text(json.dumps(["location"]))
+    described = run("spans", "predict", tmp_path / "a.txt", "--labels", tmp_path / "labels.json", "-q")
+    assert [(span["text"], span["label"]) for span in lines(described)[0]["spans"]] == [("London", "town")]
+    named = run("spans", "predict", tmp_path / "a.txt", "--labels", tmp_path / "names.json", "-q")
+    assert [(span["text"], span["label"]) for span in lines(named)[0]["spans"]] == [("London", "location")]
+    assert "musicgenre" in run("spans", "labels", "reader").out

@@ -56,7 +56,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--encoder",
         default="minilm-l6",
-        help="minilm-l6, e5-small, a folder, or an extractor to go on from, such as entities (default: minilm-l6)",
+        help="minilm-l6, e5-small, a folder, or an extractor to go on from, such as reader (default: minilm-l6)",
     )
     parser.add_argument("--architecture", choices=("lear", "bert-mrc", "tagger"), default="lear", help="default: lear")
     parser.add_argument(
@@ -89,7 +89,11 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_reading(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", metavar="DIR", help="extractor (default: entities, which ships with foretell)")
+    parser.add_argument(
+        "--model",
+        metavar="DIR|NAME",
+        help="extractor (default: of those that ship, reader if --labels describes labels, else entities)",
+    )
     parser.add_argument("--labels", metavar="FILE", help="JSON object of descriptions, or a list of names to look for")
     parser.add_argument("--threshold", type=float, default=0.5, metavar="P", help="default: 0.5")
     parser.add_argument("--flat", action="store_true", help="of spans that overlap, keep only the best")
@@ -194,8 +198,9 @@ def _predict(args: argparse.Namespace) -> int:
 
     if args.to == "brat" and (not args.output or args.output == STANDARD):
         args.usage_error("brat writes two files per document; name a folder with -o")
-    extractor = _load(args)
-    labels = extractor.encode_labels(_described(args.labels))
+    described = _described(args.labels)
+    extractor = _load(args, described)
+    labels = extractor.encode_labels(described)
     with _Counter("predicting", "pieces of words", shown=not args.quiet) as bar:
         found = _stream(extractor, labels, args, bar)
         if args.to == "brat":
@@ -240,8 +245,8 @@ def _write_brat(found: Iterator[tuple[Document, list[Span]]], folder: Path, forc
 
 def _evaluate(args: argparse.Namespace) -> int:
     documents = _read(args.data, args)
-    extractor = _load(args)
     labels = _described(args.labels)
+    extractor = _load(args, labels)
     options = {"threshold": args.threshold, "flat": args.flat, "batch_size": args.batch_size}
     with _Counter("predicting", "pieces of words", shown=not args.quiet) as bar:
         report = extractor.evaluate(documents, labels, progress=bar, **options)
@@ -286,11 +291,13 @@ def _labels(args: argparse.Namespace) -> int:
     return 0
 
 
-def _load(args: argparse.Namespace) -> SpanExtractor:
+def _load(args: argparse.Namespace, labels: dict[str, str] | list[str] | None) -> SpanExtractor:
+    """The extractor that was named, or the one that ships for such labels."""
     from foretell.spans import SpanExtractor
-    from foretell.spans.shipped import find_extractor
+    from foretell.spans.shipped import READER, find_extractor
 
-    return SpanExtractor.from_pretrained(find_extractor(args.model), device=args.device)
+    name = READER if args.model is None and isinstance(labels, dict) else args.model
+    return SpanExtractor.from_pretrained(find_extractor(name), device=args.device)
 
 
 def _read(paths: list[str], args: argparse.Namespace) -> list[Document]:

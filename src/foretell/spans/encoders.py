@@ -97,7 +97,7 @@ def cache_folder() -> Path:
 def find_encoder(name: str) -> Path:
     """Folder of an encoder in the Hugging Face layout, fetched on first use if it is a known one, or of an extractor.
 
-    The extractor that ships with foretell goes by its name, ``entities``.
+    The extractors that ship with foretell go by their names, ``entities`` and ``reader``.
 
     Raises
     ------

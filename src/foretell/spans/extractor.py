@@ -82,8 +82,8 @@ class SpanExtractor:
     ----------
     encoder : str or Path
         A known encoder (``minilm-l6``, ``e5-small``), fetched on first use, or the folder of any BERT-like encoder, or
-        an extractor, whose weights training then goes on from, with other labels: its folder, or ``entities``, which
-        ships with foretell.
+        an extractor, whose weights training then goes on from, with other labels: its folder, or ``reader`` or
+        ``entities``, which ship with foretell.
     settings : Settings, optional
         What the model is made of.
     training : Training, optional
@@ -545,7 +545,7 @@ class SpanExtractor:
         Parameters
         ----------
         folder : str or Path
-            Where it is, or the name of the extractor that ships with foretell: ``entities``.
+            Where it is, or the name of one that ships with foretell: ``entities`` or ``reader``.
         device, precision : str
             As of the constructor.
 

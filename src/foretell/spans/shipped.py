@@ -8,6 +8,9 @@ from foretell.errors import ModelError
 from foretell.shipped import find_weights
 
 DEFAULT = "entities"
+"""Nested entities of ten types."""
+READER = "reader"
+"""Flat spans of any label, from its description."""
 
 
 def find_extractor(name: str | None) -> Path:
