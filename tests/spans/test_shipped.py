@@ -53,9 +53,7 @@ def test_it_takes_other_labels(extractor):
 
 
 def test_the_reader_finds_what_is_described(reader):
-    text = (
-        "Marie Curie, who was born in Warsaw, won the Nobel Prize in Physics. She flew to London in a Boeing 747."
-    )
+    text = "Marie Curie, who was born in Warsaw, won the Nobel Prize in Physics. She flew to London in a Boeing 747."
     labels = {
         "scientist": "A scientist is a person who does research in physics or chemistry, such as Isaac Newton.",
         "city": "A city is a large town, such as Berlin or Madrid.",
