@@ -58,3 +58,12 @@ def test_extractors_by_folder_or_shipped(tmp_path, monkeypatch):
     (folder / "config.json").write_text("{}")
     assert shipped.find_extractor(None) == shipped.find_extractor("entities") == folder
     assert encoders.find_encoder("entities") == folder
+    assert shipped.find_extractor(None, ["person"]) == folder
+    with pytest.raises(ModelError, match="no extractor ships with this installation"):
+        shipped.find_extractor(None, {"city": "A city is a large town."})
+    reader = folder.with_name("spans-reader")
+    reader.mkdir()
+    (reader / "config.json").write_text("{}")
+    assert shipped.find_extractor(None, {"city": "A city is a large town."}) == reader
+    assert shipped.find_extractor("entities", {"city": "A city is a large town."}) == folder
+    assert encoders.find_encoder("reader") == reader

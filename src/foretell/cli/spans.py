@@ -294,10 +294,9 @@ def _labels(args: argparse.Namespace) -> int:
 def _load(args: argparse.Namespace, labels: dict[str, str] | list[str] | None) -> SpanExtractor:
     """The extractor that was named, or the one that ships for such labels."""
     from foretell.spans import SpanExtractor
-    from foretell.spans.shipped import READER, find_extractor
+    from foretell.spans.shipped import find_extractor
 
-    name = READER if args.model is None and isinstance(labels, dict) else args.model
-    return SpanExtractor.from_pretrained(find_extractor(name), device=args.device)
+    return SpanExtractor.from_pretrained(find_extractor(args.model, labels), device=args.device)
 
 
 def _read(paths: list[str], args: argparse.Namespace) -> list[Document]:

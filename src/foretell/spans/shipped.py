@@ -7,14 +7,22 @@ from pathlib import Path
 from foretell.errors import ModelError
 from foretell.shipped import find_weights
 
-DEFAULT = "entities"
+ENTITIES = "entities"
 """Nested entities of ten types."""
 READER = "reader"
 """Flat spans of any label, from its description."""
 
 
-def find_extractor(name: str | None) -> Path:
-    """Folder of an extractor: one that was saved, or one that ships with foretell; None is the default one.
+def find_extractor(name: str | None, labels: object = None) -> Path:
+    """Folder of an extractor: one that was saved, or one that ships with foretell.
+
+    Parameters
+    ----------
+    name : str or None
+        Folder, or name of one that ships. None is the reader where ``labels`` are descriptions by name, and the one of
+        entities otherwise.
+    labels : dict, list of str or None
+        What will be looked for.
 
     Raises
     ------
@@ -23,7 +31,7 @@ def find_extractor(name: str | None) -> Path:
     """
     if name is not None and (Path(name) / "config.json").is_file():
         return Path(name)
-    folder = shipped_extractor(name or DEFAULT)
+    folder = shipped_extractor(name or (READER if isinstance(labels, dict) else ENTITIES))
     if folder is not None:
         return folder
     what = "no extractor ships with this installation" if name is None else f"no extractor {name!r}"

@@ -39,7 +39,8 @@ class SpansComponent:
     name : str
         Of the component.
     model : str, optional
-        Folder of an extractor; default: the one that ships with foretell.
+        Folder of an extractor, or the name of one that ships with foretell (``entities``, ``reader``); default: the
+        second where ``labels`` are descriptions.
     labels : dict or list of str, optional
         See :meth:`foretell.spans.SpanExtractor.encode_labels`.
     spans_key : str
@@ -64,7 +65,7 @@ class SpansComponent:
         self.name = name
         self.spans_key = spans_key
         self.set_ents = set_ents
-        self._extractor = SpanExtractor.from_pretrained(find_extractor(model))
+        self._extractor = SpanExtractor.from_pretrained(find_extractor(model, labels))
         self._labels = self._extractor.encode_labels(labels)
         self._options: dict[str, Any] = {"threshold": threshold, "flat": flat}
 
