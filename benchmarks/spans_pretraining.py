@@ -3,8 +3,8 @@
     python benchmarks/spans_pretraining.py FOLDER crossner-ai wnut17 reader
 
 ``general`` learns from sentences of GUM, LitBank and WNUT17. From there, the one for a domain of CrossNER goes on with
-the training and development sentences of the other four domains, and ``reader``, for corpora of other kinds, with those
-of all five. The one for WNUT17 learns from GUM, LitBank and the five domains. Each
+the training and development sentences of the other four domains, and ``reader``, which ships in 8 bits
+(``spans_reader.py``), with those of all five. The one for WNUT17 learns from GUM, LitBank and the five domains. Each
 collection is scored by its own labels only. A quarter of its sentences see descriptions without examples, and a quarter
 only what a label is called, so that all manners of saying what is looked for are known. No test part is read, and a
 sentence that the corpus in question tests with is left out, as is GUM's genre interview.

@@ -20,21 +20,12 @@ import spans_data
 import torch
 from spans_pretraining import DOMAINS, pretrained
 
-from foretell.spans import Document, SpanExtractor
-from foretell.spans.fitting import THRESHOLDS, shift_heads
+from foretell.spans import SpanExtractor
+from foretell.spans.fitting import THRESHOLDS, shift_heads, threshold_scores
 from foretell.spans.readers import keep_outermost
 
 RESULTS = Path(__file__).parent / "results" / "spans_reader.json"
 ENCODER = "minilm-l6"
-
-
-def scores(extractor: SpanExtractor, corpus: spans_data.Corpus, documents: list[Document]) -> dict[float, float]:
-    """Micro F1 of flat spans at each threshold."""
-    labels = extractor.encode_labels(corpus.labels)
-    return {
-        threshold: extractor.evaluate(documents, labels, threshold=threshold, flat=True).micro.f1
-        for threshold in THRESHOLDS
-    }
 
 
 def choose_threshold(folder: Path) -> float:
@@ -43,8 +34,10 @@ def choose_threshold(folder: Path) -> float:
     for name in DOMAINS:
         corpus = spans_data.load(name)
         sibling = SpanExtractor.from_pretrained(pretrained(name, folder, ENCODER))
-        found.append(scores(sibling, corpus, corpus.dev))
-    means = {threshold: statistics.mean(item[threshold] for item in found) for threshold in THRESHOLDS}
+        scorer = sibling._scorer(sibling.encode_labels(corpus.labels), "float32")
+        names = tuple(corpus.labels)
+        found.append(threshold_scores(corpus.dev, scorer, sibling._fitted(), sibling.settings_, names, flat=True))
+    means = {threshold: statistics.mean(row[i] for row in found) for i, threshold in enumerate(THRESHOLDS)}
     print("threshold, mean F1 on development parts:", {key: round(value, 3) for key, value in means.items()})
     return max(means, key=lambda threshold: means[threshold])
 

@@ -28,6 +28,20 @@ def best_threshold(
     flat: bool = False,
 ) -> tuple[float, float]:
     """Best micro F1 on some documents, and the threshold that gives it; ``flat`` as in decoding."""
+    scores = threshold_scores(dev, scorer, tokenizer, settings, names, flat)
+    best = max(range(len(scores)), key=lambda i: (scores[i], -abs(THRESHOLDS[i] - 0.5)))
+    return scores[best], THRESHOLDS[best]
+
+
+def threshold_scores(
+    dev: Sequence[Document],
+    scorer: Scorer,
+    tokenizer: PieceTokenizer,
+    settings: Settings,
+    names: tuple[str, ...],
+    flat: bool = False,
+) -> list[float]:
+    """Micro F1 on some documents at each of ``THRESHOLDS``, from one pass through the model."""
     kind: Decoding = "match" if settings.nested else "in-order"
     decoders = [Decoder(names, kind, threshold, flat, settings.longest) for threshold in THRESHOLDS]
     predicted: list[list[list[Span]]] = [[] for _ in decoders]
@@ -36,9 +50,7 @@ def best_threshold(
     ):
         for decoder, spans in zip(decoders, predicted, strict=True):
             spans.append(decoder.spans(document.text, pieces, found))
-    scores = [evaluate_spans(dev, spans).micro.f1 for spans in predicted]
-    best = max(range(len(scores)), key=lambda i: (scores[i], -abs(THRESHOLDS[i] - 0.5)))
-    return scores[best], THRESHOLDS[best]
+    return [evaluate_spans(dev, spans).micro.f1 for spans in predicted]
 
 
 def shift_heads(module: Any, threshold: float) -> None:
